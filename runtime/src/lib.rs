@@ -1,0 +1,23 @@
+//! Sandboxes for tools.
+//!
+//! A *server* is one artifact run under one [`policy::Policy`]; it offers *tools*. A
+//! [`sandbox::Sandbox`] describes its tools and runs one call of one of them with nothing but what
+//! the policy grants. This crate knows nothing of MCP, of HTTP servers or of who calls.
+//!
+//! Files use files of their own floor or below, never above:
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 1 | [`limits`], [`events`], [`artifact`], [`wit`] |
+//! | 2 | [`policy`] |
+//! | 3 | [`sandbox`], [`egress`] |
+//! | 4 | [`wasm`] |
+
+pub mod artifact;
+pub mod egress;
+pub mod events;
+pub mod limits;
+pub mod policy;
+pub mod sandbox;
+pub mod wasm;
+pub mod wit;

@@ -1,0 +1,169 @@
+//! The contract between the gateway and whatever runs a tool.
+//!
+//! The gateway sees servers only through [`Sandbox`]. Arguments and results are JSON text: they
+//! are checked and produced here, exactly as the published schemas say, and never re-modelled
+//! above.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+
+use crate::events::{CallId, Observer};
+
+/// A prepared server: describes its tools, runs calls. Every call starts from a fresh state and
+/// leaves none.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// The tools of this server, fixed for the life of the sandbox.
+    fn describe(&self) -> &Description;
+
+    /// Runs one call to its end. Dropping the future ends the guest at once.
+    ///
+    /// # Errors
+    /// Every way in which a call can fail other than by the tool's own word, see [`CallError`].
+    async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError>;
+}
+
+/// What a server offers.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// Callable tools, in the order of the component's exports.
+    pub tools: Vec<Tool>,
+    /// Exported functions that can't be tools, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One callable tool.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// Name within its server, `[A-Za-z0-9_-]{1,64}`.
+    pub name: String,
+    /// The function behind it: `now`, or `acme:clock/clock@1.0.0#now`.
+    pub function: String,
+    /// From the WIT docs.
+    pub description: Option<String>,
+    /// JSON Schema (2020-12) of the arguments, always of an object.
+    pub input_schema: Box<RawValue>,
+    /// JSON Schema of the structured result, always of an object; `None` where there is no value.
+    pub output_schema: Option<Box<RawValue>>,
+}
+
+/// An exported function that is not a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The function: `acme:db/pool@1.0.0#[method]conn.query`.
+    pub function: String,
+    /// The reason, for `inspect`.
+    pub reason: String,
+}
+
+/// One call, admitted and ready to run.
+pub struct Invocation {
+    /// The call's id.
+    pub id: CallId,
+    /// Index into [`Description::tools`].
+    pub tool: usize,
+    /// The arguments as received: JSON text of an object.
+    pub arguments: Box<RawValue>,
+    /// When the call must have ended.
+    pub deadline: Instant,
+    /// Hears what happens.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// What a tool answered.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The tool's own verdict: `true` for the `err` of a WIT `result`.
+    pub is_error: bool,
+    /// A JSON object that satisfies the output schema; `None` without one and on `is_error`.
+    pub structured: Option<Box<RawValue>>,
+    /// The same for readers of text: a bare string for string results, otherwise JSON.
+    pub text: String,
+}
+
+/// Why a call has no outcome. Each has a stable [`code`](CallError::code), a text that may be shown
+/// to a model ([`public`](CallError::public)) and one with host detail for logs (its `Display`).
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The arguments do not satisfy the input schema.
+    #[error("invalid arguments: {0}")]
+    Arguments(String),
+    /// The guest executed an instruction that traps, or exited with a failure.
+    #[error("the tool trapped: {0}")]
+    Trap(String),
+    /// The fuel budget ran out.
+    #[error("out of fuel: the call burned its budget of {budget}")]
+    Fuel {
+        /// `limits.fuel`.
+        budget: u64,
+    },
+    /// Memory, tables or instances beyond the limit were asked for, and the guest failed for it.
+    #[error("out of memory: {what} reached the limit of {limit}")]
+    Memory {
+        /// `memory` (bytes), `instances`, `tables`, `memories` or `handles`.
+        what: &'static str,
+        /// The limit that was hit, in units of `what`.
+        limit: u64,
+    },
+    /// The deadline passed.
+    #[error("deadline exceeded after {} ms", .after.as_millis())]
+    Deadline {
+        /// Time from start to end.
+        after: std::time::Duration,
+    },
+    /// The result is larger than `limits.output`.
+    #[error("the result is larger than the limit of {limit} bytes")]
+    Output {
+        /// `limits.output`.
+        limit: u64,
+    },
+    /// The server can't run calls now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A fault of the gateway itself.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl CallError {
+    /// The stable code in `_meta["toolgate/error"]`, records and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "arguments",
+            Self::Trap(_) => "trap",
+            Self::Fuel { .. } => "fuel",
+            Self::Memory { .. } => "memory",
+            Self::Deadline { .. } => "deadline",
+            Self::Output { .. } => "output",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// A text that a model can act on; without host detail.
+    pub fn public(&self) -> String {
+        match self {
+            Self::Arguments(_)
+            | Self::Fuel { .. }
+            | Self::Deadline { .. }
+            | Self::Output { .. } => self.to_string(),
+            Self::Memory { what, limit } => {
+                format!("the tool reached its limit of {limit} {}", unit(what))
+            }
+            Self::Trap(_) => "the tool crashed".to_owned(),
+            Self::Unavailable(_) => "the tool is unavailable at the moment".to_owned(),
+            Self::Internal(_) => "the gateway failed to run the tool".to_owned(),
+        }
+    }
+}
+
+fn unit<'a>(what: &'a str) -> &'a str {
+    if what == "memory" {
+        "bytes of memory"
+    } else {
+        what
+    }
+}
