@@ -146,10 +146,9 @@ impl CallError {
     /// A text that a model can act on; without host detail.
     pub fn public(&self) -> String {
         match self {
-            Self::Arguments(_)
-            | Self::Fuel { .. }
-            | Self::Deadline { .. }
-            | Self::Output { .. } => self.to_string(),
+            Self::Arguments(_) | Self::Fuel { .. } | Self::Deadline { .. } | Self::Output { .. } => {
+                self.to_string()
+            }
             Self::Memory { what, limit } => {
                 format!("the tool reached its limit of {limit} {}", unit(what))
             }
@@ -161,9 +160,5 @@ impl CallError {
 }
 
 fn unit<'a>(what: &'a str) -> &'a str {
-    if what == "memory" {
-        "bytes of memory"
-    } else {
-        what
-    }
+    if what == "memory" { "bytes of memory" } else { what }
 }

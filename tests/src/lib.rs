@@ -1,1 +1,11 @@
-//! x
+//! The harness of the end-to-end suites: real processes, real registry, real guests.
+//!
+//! A suite makes a [`site::Site`] (a temporary folder with a config and a state directory), starts
+//! [`gateway::Gateway`] on it and talks to it as a client would. Nothing here is skipped: a missing
+//! part (the binary, a guest, the registry) is a panic that names the command that brings it.
+
+pub mod client;
+pub mod gateway;
+pub mod guests;
+pub mod registry;
+pub mod site;

@@ -1,0 +1,105 @@
+//! A small MCP client that shows the wire: nothing is hidden, retried or re-modelled.
+//!
+//! It speaks the stateless revision; suites that test older ones write their requests by hand with
+//! [`Client::post`].
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+
+/// The stateless revision.
+pub const REVISION: &str = "2026-07-28";
+
+/// A client of one endpoint.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A reply as it came.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// HTTP headers.
+    pub headers: HeaderMap,
+    /// The body, unparsed.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {:?}", self.text))
+    }
+}
+
+impl Client {
+    /// A client of `{base}{path}`.
+    pub fn new(base: &str, path: &str) -> Self {
+        Self { http: reqwest::Client::new(), url: format!("{base}{path}") }
+    }
+
+    /// `tools/list`, all pages.
+    pub async fn list(&self) -> Vec<Value> {
+        let mut tools = Vec::new();
+        let mut cursor: Option<Value> = None;
+        loop {
+            let params = cursor.map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
+            let reply = self.request("tools/list", None, params).await;
+            let result = &reply["result"];
+            tools.extend(result["tools"].as_array().unwrap_or_else(|| panic!("{reply}")).iter().cloned());
+            match result.get("nextCursor") {
+                Some(next) => cursor = Some(next.clone()),
+                None => return tools,
+            }
+        }
+    }
+
+    /// `tools/call`; the `result` member.
+    ///
+    /// # Panics
+    /// When the reply is a JSON-RPC error.
+    pub async fn call(&self, tool: &str, arguments: Value) -> Value {
+        let reply = self.try_call(tool, arguments).await;
+        reply.get("result").cloned().unwrap_or_else(|| panic!("no result: {reply}"))
+    }
+
+    /// `tools/call`; the whole JSON-RPC reply.
+    pub async fn try_call(&self, tool: &str, arguments: Value) -> Value {
+        self.request("tools/call", Some(tool), json!({ "name": tool, "arguments": arguments })).await
+    }
+
+    /// Any request of the stateless revision, with its headers and `_meta`.
+    pub async fn request(&self, method: &str, name: Option<&str>, mut params: Value) -> Value {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": REVISION,
+            "io.modelcontextprotocol/clientInfo": { "name": "e2e", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let mut headers = vec![("mcp-protocol-version", REVISION), ("mcp-method", method)];
+        headers.extend(name.map(|name| ("mcp-name", name)));
+        self.post(&headers, body.to_string()).await.json()
+    }
+
+    /// A POST with the usual `content-type` and `accept`, these headers, and this body.
+    pub async fn post(&self, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Reply {
+        let mut map = HeaderMap::new();
+        map.insert("content-type", HeaderValue::from_static("application/json"));
+        map.insert("accept", HeaderValue::from_static("application/json, text/event-stream"));
+        for (name, value) in headers {
+            let name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+            map.insert(name, HeaderValue::from_str(value).expect("a header value"));
+        }
+        let response = self.http.post(&self.url).headers(map).body(body).send().await.expect("a reply");
+        Reply {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.expect("a body"),
+        }
+    }
+}

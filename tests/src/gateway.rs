@@ -1,0 +1,164 @@
+//! The built `toolgate`, as a process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::site::Site;
+
+/// How long `serve` may take until it listens; generous, since tests run beside each other.
+const START: Duration = Duration::from_secs(60);
+
+/// A running `toolgate serve`; killed on drop.
+pub struct Gateway {
+    process: Child,
+    address: String,
+    log: Arc<Mutex<String>>,
+}
+
+impl Gateway {
+    /// Starts the gateway of a site and waits until it answers `/readyz` or has ended.
+    pub async fn start(site: &Site) -> Self {
+        Self::start_with(site, &[]).await
+    }
+
+    /// The same with more environment variables.
+    pub async fn start_with(site: &Site, env: &[(&str, &str)]) -> Self {
+        let port_file = site.path("port");
+        drop(std::fs::remove_file(&port_file));
+        let mut process = command(site)
+            .args(["serve", "--port-file"])
+            .arg(&port_file)
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the built binary starts");
+        let log = capture(process.stderr.take().expect("a pipe"));
+        let mut gateway = Self { process, address: String::new(), log };
+        gateway.address = gateway.wait_for(&port_file).await;
+        gateway
+    }
+
+    /// A client of `/mcp`.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url(""), "/mcp")
+    }
+
+    /// A client of `/mcp/{server}`.
+    pub fn client_of(&self, server: &str) -> Client {
+        Client::new(&self.url(""), &format!("/mcp/{server}"))
+    }
+
+    /// `http://HOST:PORT` and a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// `HOST:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// All that it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Waits until the log contains a text.
+    ///
+    /// # Panics
+    /// When it does not appear within five seconds.
+    pub async fn logged(&self, text: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < end, "{text:?} is not in the log:\n{log}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a living process");
+        self.process.wait().expect("an exit status")
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    async fn wait_for(&mut self, port_file: &std::path::Path) -> String {
+        let end = Instant::now() + START;
+        loop {
+            let text = std::fs::read_to_string(port_file).unwrap_or_default();
+            if text.ends_with('\n') {
+                return text.trim().to_owned();
+            }
+            let ended = self.process.try_wait().expect("a status");
+            assert!(ended.is_none(), "toolgate serve ended with {ended:?}:\n{}", self.log());
+            assert!(Instant::now() < end, "toolgate serve does not listen:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Already gone is fine; there is nobody left to tell.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Runs `toolgate` in a site to its end.
+pub fn run(site: &Site, args: &[&str]) -> Output {
+    command(site).args(args).stdin(Stdio::null()).output().expect("the built binary starts")
+}
+
+/// `toolgate` in a site with a clean environment: nothing of the developer's leaks into a test.
+pub fn command(site: &Site) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .current_dir(site.dir())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", site.dir())
+        .env("TOOLGATE_CONFIG", site.config());
+    command
+}
+
+/// The binary that lies beside this test's.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let path = test.ancestors().nth(2).expect("target/PROFILE").join("toolgate");
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace`", path.display());
+    path
+}
+
+fn capture(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let log = Arc::new(Mutex::new(String::new()));
+    let writer = Arc::clone(&log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = writer.lock().expect("the log");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    log
+}
