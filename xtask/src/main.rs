@@ -1,2 +1,59 @@
-//! x
-fn main() {}
+//! Set-up, demo and test orchestration: everything a person or CI does beyond plain cargo.
+//!
+//! Each command is one file or folder; `process` runs programs and `progress` says what is going
+//! on. This crate drives the built `toolgate` binary from outside and knows nothing of its insides,
+//! so it compiles in seconds and can't break together with the code that it tests.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line that talks to a person"
+)]
+
+mod guests;
+mod layout;
+mod process;
+mod progress;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use process::Result;
+
+/// Set-up, demo and tests of Toolgate.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add what building the guests needs: the wasm target, or Debian's in its place.
+    Setup,
+    /// Build the tools and the test guests as WASI components.
+    Guests,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Setup => setup::wasm::ensure().map(drop),
+        Command::Guests => {
+            let toolchain = setup::wasm::ensure()?;
+            guests::build_all(&toolchain)
+        }
+    }
+}

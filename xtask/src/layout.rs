@@ -1,0 +1,40 @@
+//! Where things are: the only file that knows paths of the repository.
+
+use std::path::{Path, PathBuf};
+
+use crate::process::{Failure, Result};
+
+/// The triple that guests are built for.
+pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+/// The workspace of the guest tools.
+pub(crate) fn tools() -> PathBuf {
+    root().join("tools-wasm")
+}
+
+/// The workspace of the guests that only tests use.
+pub(crate) fn test_guests() -> PathBuf {
+    root().join("tests/guests")
+}
+
+/// Where a guest workspace puts its finished components. Fixed, whatever `CARGO_TARGET_DIR` says,
+/// because the suites look here.
+pub(crate) fn components(workspace: &Path) -> PathBuf {
+    workspace.join("target").join(WASM_TARGET).join("release")
+}
+
+/// The folder of the running build's binaries, beside xtask itself.
+pub(crate) fn binaries() -> Result<PathBuf> {
+    let exe = std::env::current_exe()
+        .map_err(|e| Failure::new(format!("the path of this program is unknown: {e}")))?;
+    exe.parent()
+        .map(Path::to_path_buf)
+        .ok_or_else(|| Failure::new(format!("{} has no parent folder", exe.display())))
+}

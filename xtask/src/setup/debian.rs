@@ -1,0 +1,160 @@
+//! Debian's compiler and libc for `wasm32-wasip2`, for machines that reach Debian but not rustup.
+//!
+//! `rustc-web` ships no standard library for the target, so the build makes one from
+//! `rust-web-src` (`-Zbuild-std`, unlocked by `RUSTC_BOOTSTRAP`). `wasi-libc` with a preview-2
+//! sysroot is only in backports, and the linker that wraps a module as a component comes with every
+//! rustup toolchain as part of the host's tools.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::apt;
+use crate::layout::WASM_TARGET;
+use crate::process::{self, Failure, Result};
+use crate::progress::step;
+
+const CARGO: &str = "/usr/bin/cargo";
+const RUSTC: &str = "/usr/bin/rustc";
+/// Where `wasi-libc` of backports puts the preview-2 libc.
+const LIBC: &str = "/usr/lib/wasm32-wasip2";
+
+/// Debian's toolchain, found complete.
+pub(crate) struct Debian {
+    /// Of the rustup toolchain: `wasm-component-ld`.
+    linker: PathBuf,
+    /// Of the rustup toolchain: the folder of `wasm-ld`, which the linker calls.
+    lld: PathBuf,
+}
+
+impl Debian {
+    /// Installs what is missing and checks that all parts are there.
+    pub(crate) fn ensure() -> Result<Self> {
+        if !Path::new(RUSTC).is_file() || !Path::new(CARGO).is_file() {
+            apt::install(&["rustc-web", "cargo-web", "rust-web-src"], &[])?;
+        }
+        if !Path::new(LIBC).join("libc.a").is_file() {
+            install_libc()?;
+        }
+        let tools = super::sysroot()?
+            .join("lib/rustlib")
+            .join(super::host()?)
+            .join("bin");
+        let debian = Self {
+            linker: tools.join("wasm-component-ld"),
+            lld: tools.join("gcc-ld"),
+        };
+        debian.check()
+    }
+
+    /// `cargo build` for the wasm target, with a standard library built along.
+    pub(crate) fn cargo_build(&self) -> Command {
+        let mut cargo = Command::new(CARGO);
+        cargo.args([
+            "build",
+            "--target",
+            WASM_TARGET,
+            "-Zbuild-std=std,panic_abort",
+        ]);
+        // What rustup's cargo told its children would lead Debian's back to rustup's compiler.
+        for inherited in [
+            "CARGO",
+            "RUSTUP_TOOLCHAIN",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTFLAGS",
+        ] {
+            cargo.env_remove(inherited);
+        }
+        cargo
+            .env("RUSTC", RUSTC)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_WASIP2_LINKER", &self.linker)
+            .env(
+                "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
+                format!("-Clink-self-contained=no -Lnative={LIBC}"),
+            )
+            .env("PATH", self.path());
+        cargo
+    }
+
+    /// `PATH` with rustup's `wasm-ld` in front.
+    fn path(&self) -> std::ffi::OsString {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.lld.clone()).chain(std::env::split_paths(&path));
+        std::env::join_paths(folders).unwrap_or(path)
+    }
+
+    fn check(self) -> Result<Self> {
+        let libc = Path::new(LIBC).join("libc.a");
+        let parts = [Path::new(RUSTC), Path::new(CARGO), &libc, &self.linker];
+        if let Some(part) = parts.into_iter().find(|part| !part.is_file()) {
+            return Err(Failure::new(format!("{} is missing", part.display())));
+        }
+        Ok(self)
+    }
+}
+
+/// Installs `wasi-libc` from backports through a source list of our own, for this one command: the
+/// machine's sources stay as they are.
+fn install_libc() -> Result<()> {
+    let targets = process::capture(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(ORIGIN) $(CODENAME) $(REPO_URI)",
+        "Created-By: Packages",
+    ]))?;
+    let (codename, mirror) = base_release(&targets)
+        .ok_or_else(|| Failure::new("apt knows no Debian release to take backports of"))?;
+    let folder = crate::layout::root().join("target/xtask/backports");
+    step("adding the backports list for this command only", || {
+        write_list(
+            &folder,
+            &format!("deb {mirror} {codename}-backports main\n"),
+        )
+    })?;
+    let options = [
+        "-o".to_owned(),
+        format!("Dir::Etc::SourceParts={}", folder.display()),
+        "--target-release".to_owned(),
+        format!("{codename}-backports"),
+        // Otherwise the update would drop the lists of all other sources.
+        "-o".to_owned(),
+        "APT::Get::List-Cleanup=0".to_owned(),
+    ];
+    apt::install(&["wasi-libc"], &options)
+}
+
+/// The code name and mirror of the Debian release itself, not of its updates.
+fn base_release(targets: &str) -> Option<(&str, &str)> {
+    targets.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (origin, codename, mirror) = (words.next()?, words.next()?, words.next()?);
+        (origin == "Debian" && !codename.contains('-')).then_some((codename, mirror))
+    })
+}
+
+fn write_list(folder: &Path, line: &str) -> Result<()> {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join("backports.list"), line));
+    written.map_err(|e| Failure::new(format!("{}: {e}", folder.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_release;
+
+    #[test]
+    fn backports_come_from_the_mirror_of_the_release_itself() {
+        let targets = "nodesource nodistro https://node.test/\n\
+                       Debian bookworm-updates http://mirror.test/debian/\n\
+                       Debian bookworm http://mirror.test/debian/\n";
+        assert_eq!(
+            base_release(targets),
+            Some(("bookworm", "http://mirror.test/debian/"))
+        );
+    }
+
+    #[test]
+    fn a_machine_without_a_debian_release_has_no_backports() {
+        assert_eq!(base_release("Ubuntu noble http://mirror.test/\n"), None);
+    }
+}

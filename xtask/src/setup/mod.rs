@@ -1,0 +1,40 @@
+//! What must be on the machine before anything can be built or tested.
+
+pub(crate) mod apt;
+mod debian;
+pub(crate) mod wasm;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::process::{self, Failure, Result};
+
+/// The cargo that started us, so that every build uses the same toolchain.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(crate::layout::root());
+    command
+}
+
+/// Where the running toolchain keeps its libraries and tools.
+pub(crate) fn sysroot() -> Result<PathBuf> {
+    let sysroot = process::capture(rustc().args(["--print", "sysroot"]))?;
+    Ok(PathBuf::from(sysroot.trim()))
+}
+
+/// The running toolchain's host triple.
+pub(crate) fn host() -> Result<String> {
+    let version = process::capture(rustc().arg("-vV"))?;
+    version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new("`rustc -vV` names no host"))
+}
+
+fn rustc() -> Command {
+    let mut command = Command::new("rustc");
+    command.current_dir(crate::layout::root());
+    command
+}
