@@ -1,1 +1,17 @@
-//! Stub.
+//! Exported functions as tools: WIT types to JSON Schema, JSON to component values and back.
+//!
+//! [`discover`] reads a component's exports once, at load, into immutable [`Function`]s with all
+//! that a call needs precomputed. [`schema`] publishes their arguments and results;
+//! [`value::parse_arguments`] and [`value::render`] accept and produce exactly what the schemas
+//! say. [`docs`] carries the doc comments of WIT files, which compilers drop, inside components.
+//!
+//! Nothing here calls a guest or knows a policy.
+
+mod discover;
+pub mod docs;
+pub mod schema;
+mod tree;
+pub mod value;
+
+pub use discover::{Discovery, DiscoveryError, Skipped, discover};
+pub use tree::{Case, Cases, Field, Fields, Function, Labels, Returns, Type};

@@ -1,0 +1,1 @@
+//! Doc comments of WIT files, inside components.
