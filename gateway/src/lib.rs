@@ -1,1 +1,18 @@
-//! x
+//! An MCP gateway in which every tool call runs in its own sandbox.
+//!
+//! Read [`pipeline`] first: it lists the stages of one call. The gateway sees sandboxes only through
+//! [`toolgate_runtime::sandbox::Sandbox`]; how they enforce what was granted is not known here.
+
+pub mod admit;
+pub mod auth;
+pub mod authorize;
+pub mod catalog;
+pub mod error;
+pub mod gateway;
+pub mod mcp;
+pub mod observe;
+pub mod pipeline;
+pub mod respond;
+pub mod transport;
+
+pub use gateway::{Gateway, GatewaySettings};

@@ -1,0 +1,168 @@
+//! Everything that can keep a request from a result, as one closed enum.
+//!
+//! Each error has two texts: `Display` is for the operator's logs and may name hosts and causes;
+//! [`Error::public`] is what leaves the process. How an error looks on the wire is decided in
+//! [`crate::respond`] alone. What a tool or its sandbox does wrong is no [`Error`]: it is a result
+//! that says so, see [`crate::mcp::tools_call`].
+
+use std::time::Duration;
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes are not JSON.
+    #[error("not JSON: {0}")]
+    Parse(String),
+    /// JSON, but not a JSON-RPC 2.0 message that may stand here.
+    #[error("not a valid request: {0}")]
+    InvalidRequest(String),
+    /// A method that this revision does not have.
+    #[error("method not found: {0}")]
+    MethodNotFound(String),
+    /// Parameters that the method does not take.
+    #[error("invalid params: {0}")]
+    InvalidParams(String),
+    /// Lacking or ill-formed `_meta` of a stateless request.
+    #[error("invalid params: {0}")]
+    InvalidMeta(String),
+    /// A tool that is not in the catalog.
+    #[error("unknown tool: {0}")]
+    UnknownTool(String),
+    /// HTTP headers that are missing or say other than the body.
+    #[error("header mismatch: {0}")]
+    HeaderMismatch(String),
+    /// A protocol revision that is not spoken here.
+    #[error("unsupported protocol version: {0}")]
+    UnsupportedVersion(String),
+    /// A request of a session-based revision without its session.
+    #[error("no Mcp-Session-Id header: send initialize first, then the id it returned")]
+    SessionMissing,
+    /// A session id that was never issued here, was tampered with, has expired or was ended.
+    #[error("unknown session: {0}")]
+    SessionUnknown(&'static str),
+    /// A `Host` that is not this gateway's name.
+    #[error("host not allowed: {0:?}")]
+    Host(String),
+    /// An `Origin` that may not use this gateway.
+    #[error("origin not allowed: {0:?}")]
+    Origin(String),
+    /// The client accepts neither of the two content types that could be sent.
+    #[error("not acceptable: Accept must list application/json or text/event-stream")]
+    NotAcceptable,
+    /// A body that is not declared as JSON.
+    #[error("unsupported media type: Content-Type must be application/json")]
+    MediaType,
+    /// A body above the limit.
+    #[error("the request is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// A body that did not arrive in time.
+    #[error("the request body did not arrive within {} s", .0.as_secs())]
+    BodyTimeout(Duration),
+    /// A body that broke off.
+    #[error("the request body broke off: {0}")]
+    BodyBroken(String),
+    /// A path that serves nothing.
+    #[error("nothing is served at this path")]
+    NotFound,
+    /// `/mcp/{server}` for a server that the config does not name.
+    #[error("no such server: {0:?}")]
+    UnknownServer(String),
+    /// An HTTP method that the endpoint does not have.
+    #[error("method not allowed; this endpoint has {0}")]
+    MethodNotAllowed(&'static str),
+    /// Too many calls of this server run and wait already.
+    #[error("overloaded: too many calls of server {server:?} in flight")]
+    Overloaded {
+        /// The server.
+        server: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The server can't be used at present.
+    #[error("server {server:?} is unavailable: {reason}")]
+    Unavailable {
+        /// The server.
+        server: String,
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// The catalog is not assembled yet.
+    #[error("the gateway is starting")]
+    Starting,
+    /// The client withdrew the request.
+    #[error("cancelled by the client")]
+    Cancelled,
+    /// A fault of the gateway itself.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The text that may leave the process.
+    #[must_use]
+    pub fn public(&self) -> String {
+        match self {
+            Self::Unavailable { server, .. } => {
+                format!("server {server:?} is unavailable at the moment")
+            }
+            Self::Internal(_) => "internal error".to_owned(),
+            Self::BodyBroken(_) => "the request body broke off".to_owned(),
+            Self::Parse(_)
+            | Self::InvalidRequest(_)
+            | Self::MethodNotFound(_)
+            | Self::InvalidParams(_)
+            | Self::InvalidMeta(_)
+            | Self::UnknownTool(_)
+            | Self::HeaderMismatch(_)
+            | Self::UnsupportedVersion(_)
+            | Self::SessionMissing
+            | Self::SessionUnknown(_)
+            | Self::Host(_)
+            | Self::Origin(_)
+            | Self::NotAcceptable
+            | Self::MediaType
+            | Self::TooLarge { .. }
+            | Self::BodyTimeout(_)
+            | Self::NotFound
+            | Self::UnknownServer(_)
+            | Self::MethodNotAllowed(_)
+            | Self::Overloaded { .. }
+            | Self::Starting
+            | Self::Cancelled => self.to_string(),
+        }
+    }
+
+    /// The stable code in records and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Parse(_) => "parse",
+            Self::InvalidRequest(_) => "invalid-request",
+            Self::MethodNotFound(_) => "method-not-found",
+            Self::InvalidParams(_) | Self::InvalidMeta(_) => "invalid-params",
+            Self::UnknownTool(_) => "unknown-tool",
+            Self::HeaderMismatch(_) => "header-mismatch",
+            Self::UnsupportedVersion(_) => "unsupported-version",
+            Self::SessionMissing => "session-missing",
+            Self::SessionUnknown(_) => "session-unknown",
+            Self::Host(_) => "host",
+            Self::Origin(_) => "origin",
+            Self::NotAcceptable => "not-acceptable",
+            Self::MediaType => "media-type",
+            Self::TooLarge { .. } => "too-large",
+            Self::BodyTimeout(_) => "body-timeout",
+            Self::BodyBroken(_) => "body-broken",
+            Self::NotFound => "not-found",
+            Self::UnknownServer(_) => "unknown-server",
+            Self::MethodNotAllowed(_) => "method-not-allowed",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Starting => "starting",
+            Self::Cancelled => "cancelled",
+            Self::Internal(_) => "internal",
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What all requests share: the current catalog, the session key and the settings.
+//!
+//! One [`Gateway`] serves any number of transports. It may be made before its catalog is assembled,
+//! so that liveness can be answered while components are still being compiled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::mcp::session::{SessionKey, Sessions};
+
+/// What an operator may set about the protocol.
+#[derive(Debug)]
+pub struct GatewaySettings {
+    /// Signs sessions; replicas with the same key take each other's.
+    pub session_key: SessionKey,
+    /// How long a session is good for.
+    pub session_ttl: Duration,
+    /// How long clients may keep a tool list (`ttlMs`).
+    pub tools_ttl: Duration,
+}
+
+impl Default for GatewaySettings {
+    /// A key of this process alone, sessions of a day, lists of a minute.
+    fn default() -> Self {
+        Self {
+            session_key: SessionKey::random(),
+            session_ttl: Duration::from_secs(24 * 60 * 60),
+            tools_ttl: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The state behind every transport.
+#[derive(Debug)]
+pub struct Gateway {
+    catalog: ArcSwapOption<Catalog>,
+    sessions: Sessions,
+    tools_ttl: Duration,
+}
+
+impl Gateway {
+    /// A gateway that serves this catalog.
+    #[must_use]
+    pub fn new(catalog: Catalog, settings: GatewaySettings) -> Self {
+        let gateway = Self::starting(settings);
+        gateway.replace(catalog);
+        gateway
+    }
+
+    /// A gateway whose catalog is yet to come, by [`replace`](Self::replace). Not ready until then.
+    #[must_use]
+    pub fn starting(settings: GatewaySettings) -> Self {
+        Self {
+            catalog: ArcSwapOption::empty(),
+            sessions: Sessions::new(settings.session_key, settings.session_ttl),
+            tools_ttl: settings.tools_ttl,
+        }
+    }
+
+    /// Swaps the catalog. Requests under way end with the one they began with.
+    pub fn replace(&self, catalog: Catalog) {
+        self.catalog.store(Some(Arc::new(catalog)));
+    }
+
+    /// The current catalog; `None` before the first.
+    #[must_use]
+    pub fn catalog(&self) -> Option<Arc<Catalog>> {
+        self.catalog.load_full()
+    }
+
+    /// The current catalog, for a request.
+    ///
+    /// # Errors
+    /// [`Error::Starting`] before the first.
+    pub fn require_catalog(&self) -> Result<Arc<Catalog>, Error> {
+        self.catalog().ok_or(Error::Starting)
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(crate) fn tools_ttl(&self) -> Duration {
+        self.tools_ttl
+    }
+}

@@ -1,0 +1,1 @@
+//! The one mapping of errors to the wire.
