@@ -1,1 +1,141 @@
-//! Stub.
+//! Policy: what one server may do, and how much of it.
+//!
+//! Everything is denied unless a grant of the operator's config allows it. Grants are validated
+//! once, when a server is loaded; after that a check is a pure function over hosts, paths and
+//! addresses, without I/O, and answers with the grant or with a [`Denial`] that names the config
+//! line to add. Nothing here resolves, connects or opens.
+//!
+//! `error` why a grant is refused · `host`, `path`, `address`, `networks` the parts ·
+//! `request` what a guest asks for · `http`, `tcp`, `files`, `env` the grants.
+
+pub mod address;
+pub mod env;
+mod error;
+mod files;
+mod host;
+pub mod http;
+mod networks;
+mod path;
+mod request;
+pub mod tcp;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+pub use self::error::GrantError;
+pub use self::files::{FilesGrant, Mode};
+pub use self::host::{Host, HostPattern};
+pub use self::http::HttpGrant;
+pub use self::networks::Networks;
+pub use self::path::{Path, PathPattern};
+pub use self::request::{Scheme, Target};
+pub use self::tcp::TcpGrant;
+use crate::events::Denial;
+use crate::limits::Limits;
+
+/// Grants and limits of one server. The default grants nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// What a call may use.
+    pub grants: Grants,
+    /// How much of it.
+    pub limits: Limits,
+}
+
+/// What a server may use, validated as a whole. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    http: Vec<HttpGrant>,
+    tcp: Vec<TcpGrant>,
+    files: Vec<FilesGrant>,
+    env: BTreeMap<String, String>,
+}
+
+/// Grants of one kind in one server. Against a config that makes every request a long search.
+pub const MAX_GRANTS: usize = 256;
+
+impl Grants {
+    /// Puts grants together.
+    ///
+    /// # Errors
+    /// Files that overlap, an environment that no guest can have, too many of one kind.
+    pub fn new(
+        http: Vec<HttpGrant>,
+        tcp: Vec<TcpGrant>,
+        files: Vec<FilesGrant>,
+        env: BTreeMap<String, String>,
+    ) -> Result<Self, GrantError> {
+        check_count("http", http.len())?;
+        check_count("tcp", tcp.len())?;
+        check_count("files", files.len())?;
+        FilesGrant::check_disjoint(&files)?;
+        env::check(&env)?;
+        Ok(Self {
+            http,
+            tcp,
+            files,
+            env,
+        })
+    }
+
+    /// The `http` grants.
+    pub fn http(&self) -> &[HttpGrant] {
+        &self.http
+    }
+
+    /// The `tcp` grants.
+    pub fn tcp(&self) -> &[TcpGrant] {
+        &self.tcp
+    }
+
+    /// The `files` grants; no two overlap.
+    pub fn files(&self) -> &[FilesGrant] {
+        &self.files
+    }
+
+    /// The environment.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    /// The grant that covers a request.
+    ///
+    /// # Errors
+    /// The denial to report.
+    pub fn allow_http(&self, target: &Target) -> Result<&HttpGrant, Denial> {
+        http::judge(&self.http, target)
+    }
+
+    /// The grants, one for each port, that let a guest resolve a name.
+    ///
+    /// # Errors
+    /// The denial to report.
+    pub fn allow_name(&self, name: &str) -> Result<Vec<&TcpGrant>, Denial> {
+        tcp::judge_name(&self.tcp, name)
+    }
+
+    /// The grant that names an address itself. `resolved_from` is the granted host that resolved to
+    /// it, if one did: it makes the denial's advice better.
+    ///
+    /// # Errors
+    /// The denial to report.
+    pub fn allow_address(
+        &self,
+        address: SocketAddr,
+        resolved_from: Option<&Host>,
+    ) -> Result<&TcpGrant, Denial> {
+        tcp::judge_address(&self.tcp, address, resolved_from)
+    }
+}
+
+fn check_count(capability: &'static str, count: usize) -> Result<(), GrantError> {
+    if count <= MAX_GRANTS {
+        return Ok(());
+    }
+    let cause = format!("{count} grants are more than {MAX_GRANTS}");
+    let fault = error::Fault::new(cause, "use wildcards, or split the server in two");
+    Err(GrantError::new(capability, "", fault))
+}
+
+#[cfg(test)]
+mod tests;
