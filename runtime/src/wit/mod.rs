@@ -7,11 +7,13 @@
 //!
 //! Nothing here calls a guest or knows a policy.
 
+mod convert;
 mod discover;
 pub mod docs;
 pub mod schema;
 mod tree;
 pub mod value;
 
-pub use discover::{Discovery, DiscoveryError, Skipped, discover};
-pub use tree::{Case, Cases, Field, Fields, Function, Labels, Returns, Type};
+pub use convert::{MAX_COMPONENT_NODES, MAX_TYPE_DEPTH, MAX_TYPE_NODES};
+pub use discover::{Discovery, DiscoveryError, MAX_FUNCTIONS, MAX_NAME_LEN, Skipped, discover};
+pub use tree::{Case, Cases, Field, Fields, Function, Label, Labels, Returns, Type};

@@ -4,6 +4,7 @@
 //! walk this tree instead: it is plain data, carries the docs, and has field lookup precomputed.
 //! It has no resources, streams or futures: a function that needs them is never converted.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A function that is a tool.
@@ -108,46 +109,50 @@ impl Type {
     }
 }
 
+/// Positions of names, sorted by name. Lookups stay logarithmic however a caller orders keys, and
+/// however many names a publisher declares.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Index(Box<[u32]>);
+
+impl Index {
+    fn new<T>(items: &[T], name: impl Fn(&T) -> &str) -> Self {
+        let mut sorted: Box<[u32]> = (0u32..).take(items.len()).collect();
+        sorted.sort_by_key(|&i| name(&items[i as usize]));
+        Self(sorted)
+    }
+
+    fn position<T>(&self, items: &[T], name: impl Fn(&T) -> &str, wanted: &str) -> Option<usize> {
+        let at = self.0.binary_search_by(|&i| name(&items[i as usize]).cmp(wanted)).ok()?;
+        Some(self.0[at] as usize)
+    }
+}
+
 /// The fields of a record, or the parameters of a function.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {
     /// Docs of the record type.
     pub docs: Option<Arc<str>>,
     fields: Box<[Field]>,
-    /// Indices into `fields`, sorted by name: a caller who orders the keys of a wide record
-    /// against the declaration must not make lookups quadratic.
-    by_name: Box<[u32]>,
+    index: Index,
 }
 
 impl Fields {
     /// Fields in the order of declaration.
     pub fn new(docs: Option<Arc<str>>, fields: Vec<Field>) -> Self {
-        let mut by_name: Box<[u32]> = (0u32..).take(fields.len()).collect();
-        by_name.sort_by(|&a, &b| fields[a as usize].name.cmp(&fields[b as usize].name));
-        Self {
-            docs,
-            fields: fields.into(),
-            by_name,
-        }
+        let index = Index::new(&fields, |field| &field.name);
+        Self { docs, fields: fields.into(), index }
     }
 
     /// The position of a field, guessed first to be at `hint`.
     pub fn position(&self, name: &str, hint: usize) -> Option<usize> {
-        if self
-            .fields
-            .get(hint)
-            .is_some_and(|field| &*field.name == name)
-        {
-            return Some(hint);
+        match self.fields.get(hint) {
+            Some(field) if &*field.name == name => Some(hint),
+            _ => self.index.position(&self.fields, |field| &field.name, name),
         }
-        self.by_name
-            .binary_search_by(|&i| (*self.fields[i as usize].name).cmp(name))
-            .ok()
-            .map(|at| self.by_name[at] as usize)
     }
 }
 
-impl std::ops::Deref for Fields {
+impl Deref for Fields {
     type Target = [Field];
 
     fn deref(&self) -> &[Field] {
@@ -162,7 +167,7 @@ pub struct Field {
     pub name: Arc<str>,
     /// The type.
     pub ty: Type,
-    /// The field's docs, or those of its type where that is an alias.
+    /// The field's docs, or those of its type.
     pub docs: Option<Arc<str>>,
 }
 
@@ -178,8 +183,30 @@ impl Field {
 pub struct Cases {
     /// Docs of the variant type.
     pub docs: Option<Arc<str>>,
-    /// The cases in the order of declaration.
-    pub cases: Box<[Case]>,
+    cases: Box<[Case]>,
+    index: Index,
+}
+
+impl Cases {
+    /// Cases in the order of declaration.
+    pub fn new(docs: Option<Arc<str>>, cases: Vec<Case>) -> Self {
+        let index = Index::new(&cases, |case| &case.name);
+        Self { docs, cases: cases.into(), index }
+    }
+
+    /// The case called `name`.
+    pub fn find(&self, name: &str) -> Option<&Case> {
+        let at = self.index.position(&self.cases, |case| &case.name, name)?;
+        self.cases.get(at)
+    }
+}
+
+impl Deref for Cases {
+    type Target = [Case];
+
+    fn deref(&self) -> &[Case] {
+        &self.cases
+    }
 }
 
 /// A case of a variant.
@@ -198,13 +225,41 @@ pub struct Case {
 pub struct Labels {
     /// Docs of the type.
     pub docs: Option<Arc<str>>,
-    /// The names in the order of declaration, each with its docs.
-    pub labels: Box<[(Arc<str>, Option<Arc<str>>)]>,
+    labels: Box<[Label]>,
+    index: Index,
 }
 
 impl Labels {
+    /// Labels in the order of declaration.
+    pub fn new(docs: Option<Arc<str>>, labels: Vec<Label>) -> Self {
+        let index = Index::new(&labels, |label| &label.name);
+        Self { docs, labels: labels.into(), index }
+    }
+
     /// The names in the order of declaration.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.labels.iter().map(|(name, _)| &**name)
+        self.labels.iter().map(|label| &*label.name)
     }
+
+    /// Whether there is a label called `name`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.index.position(&self.labels, |label| &label.name, name).is_some()
+    }
+}
+
+impl Deref for Labels {
+    type Target = [Label];
+
+    fn deref(&self) -> &[Label] {
+        &self.labels
+    }
+}
+
+/// A case of an enum, or a flag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// The name, as in WIT.
+    pub name: Arc<str>,
+    /// The label's docs.
+    pub docs: Option<Arc<str>>,
 }

@@ -1,7 +1,11 @@
 //! JSON to component values and back, exactly as the published schemas say.
 
+mod expect;
+mod number;
 mod parse;
+mod path;
 mod render;
+mod visit;
 
-pub use parse::{ArgumentError, parse_arguments};
+pub use parse::{ArgumentError, MAX_ARGUMENT_MEMORY, parse_arguments};
 pub use render::{RenderError, Rendered, render};
