@@ -40,10 +40,10 @@ pub(crate) fn install(packages: &[&str], options: &[String]) -> Result<()> {
         return Err(Failure::new("this machine has no apt-get"));
     }
     step(&format!("installing {}", packages.join(", ")), || {
-        process::run(apt_get().args(options).args(["--quiet", "update"]))?;
+        process::run(apt_get().args(options).args(["-qq", "update"]))?;
         let mut apt = apt_get();
         apt.args(options);
-        apt.args(["--quiet", "--yes", "--no-install-recommends", "install"]);
+        apt.args(["-qq", "--yes", "--no-install-recommends", "install"]);
         process::run(apt.args(packages))
     })
 }
