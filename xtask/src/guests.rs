@@ -33,10 +33,7 @@ pub(crate) fn host_tests(workspace: &Path) -> Command {
 }
 
 fn in_workspace<'a>(cargo: &'a mut Command, workspace: &Path) -> &'a mut Command {
-    cargo
-        .arg("--target-dir")
-        .arg(workspace.join("target"))
-        .current_dir(workspace)
+    cargo.arg("--target-dir").arg(workspace.join("target")).current_dir(workspace)
 }
 
 /// The workspace's path as a person of this repository would write it.

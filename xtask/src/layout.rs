@@ -9,9 +9,7 @@ pub(crate) const WASM_TARGET: &str = "wasm32-wasip2";
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// The workspace of the guest tools.
@@ -37,4 +35,9 @@ pub(crate) fn binaries() -> Result<PathBuf> {
     exe.parent()
         .map(Path::to_path_buf)
         .ok_or_else(|| Failure::new(format!("{} has no parent folder", exe.display())))
+}
+
+/// All that the demo makes.
+pub(crate) fn demo() -> PathBuf {
+    root().join("target/demo")
 }

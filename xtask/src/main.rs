@@ -4,17 +4,16 @@
 //! on. This crate drives the built `toolgate` binary from outside and knows nothing of its insides,
 //! so it compiles in seconds and can't break together with the code that it tests.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line that talks to a person"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line that talks to a person")]
 
+mod demo;
+mod fuzz;
 mod guests;
 mod layout;
 mod process;
 mod progress;
 mod setup;
+mod test;
 
 use std::process::ExitCode;
 
@@ -32,6 +31,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Build, publish, serve and call the tools, then serve until Ctrl-C.
+    Demo(demo::Options),
+    /// Run everything that must hold; ends with `N passed, N failed`.
+    Test(test::Options),
+    /// Fuzz the parsers of what outsiders send.
+    Fuzz(fuzz::Options),
     /// Add what building the guests needs: the wasm target, or Debian's in its place.
     Setup,
     /// Build the tools and the test guests as WASI components.
@@ -42,7 +47,9 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            if !failure.is_told() {
+                eprintln!("{failure}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -50,6 +57,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Setup => setup::wasm::ensure().map(drop),
         Command::Guests => {
             let toolchain = setup::wasm::ensure()?;

@@ -18,10 +18,17 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure that says `what` went wrong.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            hint: None,
-        }
+        Self { what: what.into(), hint: None }
+    }
+
+    /// A failure that has already been told, where more words would bury the result.
+    pub(crate) fn told() -> Self {
+        Self::new(String::new())
+    }
+
+    /// Whether there is nothing left to say.
+    pub(crate) fn is_told(&self) -> bool {
+        self.what.is_empty()
     }
 
     /// Adds what the reader can do.
@@ -43,15 +50,8 @@ impl fmt::Display for Failure {
 
 /// Runs to the end with our stdout and stderr; anything but exit code 0 is a failure.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|e| not_started(command, &e))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("`{}`: {status}", display(command))))
-    }
+    let status = command.stdin(Stdio::null()).status().map_err(|e| not_started(command, &e))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}`: {status}", display(command)))) }
 }
 
 /// Runs to the end and returns what it wrote to stdout; stderr is ours.
@@ -64,11 +64,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        Err(Failure::new(format!(
-            "`{}`: {}",
-            display(command),
-            output.status
-        )))
+        Err(Failure::new(format!("`{}`: {}", display(command), output.status)))
     }
 }
 

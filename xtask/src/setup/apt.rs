@@ -66,8 +66,5 @@ fn is_root() -> bool {
 }
 
 fn missing(needs: &[Need]) -> Vec<&Need> {
-    needs
-        .iter()
-        .filter(|need| !process::found(need.program))
-        .collect()
+    needs.iter().filter(|need| !process::found(need.program)).collect()
 }

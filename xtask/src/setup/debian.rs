@@ -35,43 +35,24 @@ impl Debian {
         if !Path::new(LIBC).join("libc.a").is_file() {
             install_libc()?;
         }
-        let tools = super::sysroot()?
-            .join("lib/rustlib")
-            .join(super::host()?)
-            .join("bin");
-        let debian = Self {
-            linker: tools.join("wasm-component-ld"),
-            lld: tools.join("gcc-ld"),
-        };
+        let tools = super::sysroot()?.join("lib/rustlib").join(super::host()?).join("bin");
+        let debian = Self { linker: tools.join("wasm-component-ld"), lld: tools.join("gcc-ld") };
         debian.check()
     }
 
     /// `cargo build` for the wasm target, with a standard library built along.
     pub(crate) fn cargo_build(&self) -> Command {
         let mut cargo = Command::new(CARGO);
-        cargo.args([
-            "build",
-            "--target",
-            WASM_TARGET,
-            "-Zbuild-std=std,panic_abort",
-        ]);
+        cargo.args(["build", "--target", WASM_TARGET, "-Zbuild-std=std,panic_abort"]);
         // What rustup's cargo told its children would lead Debian's back to rustup's compiler.
-        for inherited in [
-            "CARGO",
-            "RUSTUP_TOOLCHAIN",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "RUSTFLAGS",
-        ] {
+        for inherited in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
             cargo.env_remove(inherited);
         }
         cargo
             .env("RUSTC", RUSTC)
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_WASM32_WASIP2_LINKER", &self.linker)
-            .env(
-                "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
-                format!("-Clink-self-contained=no -Lnative={LIBC}"),
-            )
+            .env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", format!("-Clink-self-contained=no -Lnative={LIBC}"))
             .env("PATH", self.path());
         cargo
     }
@@ -106,10 +87,7 @@ fn install_libc() -> Result<()> {
         .ok_or_else(|| Failure::new("apt knows no Debian release to take backports of"))?;
     let folder = crate::layout::root().join("target/xtask/backports");
     step("adding the backports list for this command only", || {
-        write_list(
-            &folder,
-            &format!("deb {mirror} {codename}-backports main\n"),
-        )
+        write_list(&folder, &format!("deb {mirror} {codename}-backports main\n"))
     })?;
     let options = [
         "-o".to_owned(),
@@ -133,8 +111,8 @@ fn base_release(targets: &str) -> Option<(&str, &str)> {
 }
 
 fn write_list(folder: &Path, line: &str) -> Result<()> {
-    let written = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(folder.join("backports.list"), line));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join("backports.list"), line));
     written.map_err(|e| Failure::new(format!("{}: {e}", folder.display())))
 }
 
@@ -147,10 +125,7 @@ mod tests {
         let targets = "nodesource nodistro https://node.test/\n\
                        Debian bookworm-updates http://mirror.test/debian/\n\
                        Debian bookworm http://mirror.test/debian/\n";
-        assert_eq!(
-            base_release(targets),
-            Some(("bookworm", "http://mirror.test/debian/"))
-        );
+        assert_eq!(base_release(targets), Some(("bookworm", "http://mirror.test/debian/")));
     }
 
     #[test]

@@ -38,3 +38,17 @@ fn rustc() -> Command {
     command.current_dir(crate::layout::root());
     command
 }
+
+/// Makes these components of the toolchain available, as rust-toolchain.toml asks for them: under
+/// `RUSTUP_AUTO_INSTALL=0` nobody else adds them.
+pub(crate) fn components(names: &[&str]) -> Result<()> {
+    let programs = names.iter().map(|name| match *name {
+        "clippy" => "cargo-clippy",
+        other => other,
+    });
+    let bin = sysroot()?.join("bin");
+    if programs.into_iter().all(|program| bin.join(program).is_file()) {
+        return Ok(());
+    }
+    process::run(Command::new("rustup").args(["component", "add"]).args(names))
+}

@@ -44,12 +44,8 @@ pub(crate) fn ensure() -> Result<Toolchain> {
         Err(_) => installed_or_added().or_else(|rustup| {
             eprintln!("{rustup}\nFalling back to Debian's compiler for {WASM_TARGET}.");
             Debian::ensure().map(Toolchain::Debian).map_err(|debian| {
-                Failure::new(format!(
-                    "no toolchain for {WASM_TARGET}: {rustup}\n{debian}"
-                ))
-                .hint(format!(
-                    "`rustup target add {WASM_TARGET}` must succeed once"
-                ))
+                Failure::new(format!("no toolchain for {WASM_TARGET}: {rustup}\n{debian}"))
+                    .hint(format!("`rustup target add {WASM_TARGET}` must succeed once"))
             })
         }),
     }

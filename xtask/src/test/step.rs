@@ -1,0 +1,153 @@
+//! The steps of `cargo xtask test`, in order: what makes the rest possible comes first, then what
+//! fails fastest.
+
+use std::path::Path;
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use super::{Counts, suites};
+use crate::process::{self, Result};
+use crate::setup::apt::{self, Need};
+use crate::setup::wasm::{self, Toolchain};
+use crate::{demo, fuzz, guests, layout, setup};
+
+/// What the suites run besides our own build.
+const NEEDS: [Need; 3] = [
+    Need { program: "docker-registry", package: "docker-registry" },
+    Need { program: "htpasswd", package: "apache2-utils" },
+    Need { program: "g++", package: "g++" },
+];
+
+/// One part of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// Install what the suites need, and the wasm target.
+    Prepare,
+    /// rustfmt in all workspaces.
+    Fmt,
+    /// Build the guests.
+    Guests,
+    /// Unit tests of the guest tools, on the host.
+    GuestTests,
+    /// Build the workspace.
+    Build,
+    /// All tests of the workspace.
+    Suites,
+    /// The demo, with its results checked.
+    Demo,
+    /// Fuzz targets, for a short while on the kept corpus.
+    Fuzz,
+    /// clippy in all workspaces.
+    Clippy,
+    /// rustdoc, with its links checked.
+    Doc,
+}
+
+impl Step {
+    /// The chosen steps in their order; all without a choice.
+    pub(crate) fn all(only: &[Self]) -> Vec<Self> {
+        let steps = Self::value_variants().iter().copied();
+        steps.filter(|step| only.is_empty() || only.contains(step)).collect()
+    }
+
+    /// As `--only` takes it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// As people read it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Prepare => "preparing the machine",
+            Self::Fmt => "checking the format",
+            Self::Guests => "building the guests",
+            Self::GuestTests => "testing the guest tools on the host",
+            Self::Build => "building the workspace",
+            Self::Suites => "testing the workspace",
+            Self::Demo => "running the demo",
+            Self::Fuzz => "fuzzing",
+            Self::Clippy => "linting",
+            Self::Doc => "building the docs",
+        }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Result<Counts> {
+        match self {
+            Self::Prepare => prepare().map(|()| Counts::PASSED),
+            Self::Fmt => each_workspace(|workspace| cargo_in(workspace, &["fmt", "--all", "--check"])),
+            Self::Guests => {
+                guests::build_all(&wasm::ensure()?)?;
+                Ok(Counts::PASSED)
+            }
+            Self::GuestTests => {
+                suites::run(&mut guests::host_tests(&layout::tools()), &["clock", "fetch", "files"])
+            }
+            // All targets at once: later steps find every dependency built with the features of
+            // this one resolution.
+            Self::Build => check(setup::cargo().args(["build", "--workspace", "--all-targets", "--locked"])),
+            Self::Suites => suites::run(
+                setup::cargo().args(["test", "--workspace", "--no-fail-fast", "--locked"]),
+                &["toolgate", "toolgate_runtime", "xtask"],
+            ),
+            Self::Demo => {
+                let once = demo::Options { once: true, port: None };
+                demo::play(&layout::binaries()?.join("toolgate"), &once)?;
+                Ok(Counts::PASSED)
+            }
+            Self::Fuzz => fuzz::run_all(fuzz::SECONDS),
+            Self::Clippy => clippy(),
+            Self::Doc => check(
+                setup::cargo()
+                    .args(["doc", "--workspace", "--no-deps", "--locked"])
+                    .env("RUSTDOCFLAGS", "-Dwarnings"),
+            ),
+        }
+    }
+}
+
+fn prepare() -> Result<()> {
+    apt::ensure(&NEEDS)?;
+    setup::components(&["clippy", "rustfmt"])?;
+    wasm::ensure().map(drop)
+}
+
+/// Guests are linted as they are built, for wasm; where Debian's compiler builds them, there is no
+/// clippy for that target, and their host side is linted.
+fn clippy() -> Result<Counts> {
+    let for_wasm = matches!(wasm::ensure()?, Toolchain::Installed);
+    each_workspace(|workspace| {
+        let mut cargo = cargo_in(workspace, &["clippy", "--workspace", "--all-targets", "--locked"]);
+        if workspace != layout::root() && for_wasm {
+            cargo.args(["--target", layout::WASM_TARGET]);
+        }
+        cargo.args(["--", "-Dwarnings"]);
+        cargo
+    })
+}
+
+fn each_workspace(command: impl Fn(&Path) -> Command) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for workspace in [layout::root().to_owned(), layout::tools(), layout::test_guests()] {
+        counts.add(match process::run(&mut command(&workspace)) {
+            Ok(()) => Counts::PASSED,
+            Err(failure) => {
+                eprintln!("{failure}");
+                Counts::FAILED
+            }
+        });
+    }
+    Ok(counts)
+}
+
+fn cargo_in(workspace: &Path, args: &[&str]) -> Command {
+    let mut cargo = setup::cargo();
+    cargo.args(args).current_dir(workspace);
+    cargo
+}
+
+fn check(command: &mut Command) -> Result<Counts> {
+    process::run(command)?;
+    Ok(Counts::PASSED)
+}
