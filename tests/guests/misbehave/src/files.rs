@@ -1,0 +1,162 @@
+//! Attempts on the file system, through libc's view of it and around that.
+
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use wasip2::filesystem::preopens::get_directories;
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+
+use crate::{Component, Seen, exported::files::Guest};
+
+/// Read in one host call; more than any test's file.
+const RAW_READ: u64 = 64 * 1024;
+
+/// Written at a time when a file is filled.
+const CHUNK: usize = 64 * 1024;
+
+impl Guest for Component {
+    fn granted_folders() -> Seen {
+        Ok(get_directories().into_iter().map(|(_, name)| name).collect::<Vec<_>>().join("\n"))
+    }
+
+    fn read_file(path: String) -> Seen {
+        fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(shown)
+    }
+
+    fn write_file(path: String, text: String) -> Seen {
+        done("written", fs::write(path, text))
+    }
+
+    fn append_file(path: String, text: String) -> Seen {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        done("appended", file.and_then(|mut file| file.write_all(text.as_bytes())))
+    }
+
+    fn fill_file(path: String, bytes: u64) -> Seen {
+        done("filled", fill(&path, bytes))
+    }
+
+    fn list_folder(path: String) -> Seen {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(shown)? {
+            names.push(entry.map_err(shown)?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names.join("\n"))
+    }
+
+    fn stat(path: String) -> Seen {
+        let metadata = fs::symlink_metadata(path).map_err(shown)?;
+        let kind = match () {
+            () if metadata.is_symlink() => "link",
+            () if metadata.is_dir() => "folder",
+            () if metadata.is_file() => "file",
+            () => "other",
+        };
+        Ok(format!("{kind} {}", metadata.len()))
+    }
+
+    fn create_folder(path: String) -> Seen {
+        done("created", fs::create_dir(path))
+    }
+
+    fn remove_file(path: String) -> Seen {
+        done("removed", fs::remove_file(path))
+    }
+
+    fn remove_folder(path: String) -> Seen {
+        done("removed", fs::remove_dir(path))
+    }
+
+    fn rename(source: String, target: String) -> Seen {
+        done("renamed", fs::rename(source, target))
+    }
+
+    fn hard_link(source: String, target: String) -> Seen {
+        done("linked", fs::hard_link(source, target))
+    }
+
+    fn symbolic_link(target: String, link: String) -> Seen {
+        let (folder, relative) = folder_of(&link)?;
+        done_raw("linked", folder.symlink_at(&target, &relative))
+    }
+
+    fn read_link(path: String) -> Seen {
+        fs::read_link(path).map(|target| target.display().to_string()).map_err(shown)
+    }
+
+    fn truncate(path: String) -> Seen {
+        done("truncated", OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)))
+    }
+
+    fn set_times(path: String) -> Seen {
+        let times = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+        done("set", File::open(path).and_then(|file| file.set_times(times)))
+    }
+
+    fn read_raw(folder: u32, path: String, follow_links: bool) -> Seen {
+        let flags = if follow_links { PathFlags::SYMLINK_FOLLOW } else { PathFlags::empty() };
+        let opened = granted(folder)?.open_at(flags, &path, OpenFlags::empty(), DescriptorFlags::READ);
+        let (bytes, _) = opened.and_then(|file| file.read(RAW_READ, 0)).map_err(named)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn write_raw(folder: u32, path: String, text: String) -> Seen {
+        let opened = granted(folder)?.open_at(
+            PathFlags::SYMLINK_FOLLOW,
+            &path,
+            OpenFlags::CREATE,
+            DescriptorFlags::WRITE,
+        );
+        done_raw("written", opened.and_then(|file| file.write(text.as_bytes(), 0)))
+    }
+}
+
+fn fill(path: &str, bytes: u64) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let mut left = bytes;
+    while left > 0 {
+        let part = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        file.write_all(&[0; CHUNK][..part])?;
+        left -= part as u64;
+    }
+    Ok(())
+}
+
+/// The granted folder with this index.
+fn granted(index: u32) -> Result<Descriptor, String> {
+    let mut folders = get_directories();
+    if index as usize >= folders.len() {
+        return Err(format!("there are {} granted folders", folders.len()));
+    }
+    Ok(folders.swap_remove(index as usize).0)
+}
+
+/// The granted folder that a path starts with, and the rest of the path. Raw, since libc refuses
+/// absolute link targets before the host sees them.
+fn folder_of(path: &str) -> Result<(Descriptor, String), String> {
+    get_directories()
+        .into_iter()
+        .find_map(|(folder, name)| {
+            let rest = path.strip_prefix(name.trim_end_matches('/'))?.strip_prefix('/')?;
+            Some((folder, rest.to_owned()))
+        })
+        .ok_or_else(|| format!("no granted folder holds {path}"))
+}
+
+fn done<T>(what: &str, result: io::Result<T>) -> Seen {
+    result.map(|_| what.to_owned()).map_err(shown)
+}
+
+fn done_raw<T>(what: &str, result: Result<T, ErrorCode>) -> Seen {
+    result.map(|_| what.to_owned()).map_err(named)
+}
+
+fn shown(error: io::Error) -> String {
+    error.to_string()
+}
+
+fn named(error: ErrorCode) -> String {
+    error.name().to_owned()
+}

@@ -1,0 +1,62 @@
+//! Attempts on the network other than the inside of HTTP, which is in `http`.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+
+use crate::{Component, Seen, exported::network::Guest, http};
+
+impl Guest for Component {
+    fn http(method: String, url: String, headers: Vec<(String, String)>, body: Option<String>) -> Seen {
+        http::request(&method, &url, &headers, body.as_deref())
+    }
+
+    fn http_raw(scheme: String, authority: Option<String>, path: Option<String>) -> Seen {
+        http::raw_request(&scheme, authority.as_deref(), path.as_deref())
+    }
+
+    fn http_upload(url: String, bytes: u64) -> Seen {
+        http::upload(&url, bytes)
+    }
+
+    fn http_many(url: String, count: u32) -> Seen {
+        http::many(&url, count)
+    }
+
+    fn tcp(address: String, text: String) -> Seen {
+        exchange(&address, &text).map_err(|error| error.to_string())
+    }
+
+    fn tcp_listen(address: String) -> Seen {
+        match TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
+            Ok(address) => Ok(format!("listening on {address}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn udp_bind(address: String) -> Seen {
+        match UdpSocket::bind(address).and_then(|socket| socket.local_addr()) {
+            Ok(address) => Ok(format!("bound to {address}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn udp_send(address: String, text: String) -> Seen {
+        let unspecified = if address.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
+        let sent = UdpSocket::bind(unspecified).and_then(|socket| socket.send_to(text.as_bytes(), address));
+        sent.map(|bytes| format!("sent {bytes} bytes")).map_err(|error| error.to_string())
+    }
+
+    fn resolve(name: String) -> Seen {
+        let addresses = (name.as_str(), 0).to_socket_addrs().map_err(|error| error.to_string())?;
+        Ok(addresses.map(|address| address.ip().to_string()).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+fn exchange(address: &str, text: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(text.as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
