@@ -1,0 +1,203 @@
+//! A prepared component: one server. Everything that can be done before a call is done here.
+//!
+//! Preparing compiles, finds the tools, links, and opens what is granted, so that what is wrong
+//! with a component or its grants fails at load. A call makes a fresh store and instance, runs one
+//! function, and drops both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::time::timeout_at;
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
+
+use super::capability::env::Env;
+use super::capability::files::Files;
+use super::compiled::CompiledCache;
+use super::engine::Engine;
+use super::load::{self, LoadError};
+use super::meter::Account;
+use super::state::{self, Grants, State};
+use super::{link, trap};
+use crate::artifact::Artifact;
+use crate::policy::Policy;
+use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Tool};
+use crate::wit::{self, Discovery, Function};
+
+/// What may differ between two servers of the same component, besides the policy.
+#[derive(Clone, Debug, Default)]
+pub struct PrepareOptions<'a> {
+    /// Tool names by function, see [`wit::discover`].
+    pub rename: BTreeMap<String, String>,
+    /// Where compiled code is kept; without it, the component is compiled.
+    pub cache: Option<&'a CompiledCache>,
+}
+
+/// A component that is ready to be called.
+pub struct Component {
+    engine: Engine,
+    pre: InstancePre<State>,
+    description: Description,
+    /// In the order of the tools.
+    callables: Vec<Callable>,
+    policy: Arc<Policy>,
+    grants: Grants,
+    notes: Vec<String>,
+}
+
+struct Callable {
+    function: Function,
+    index: ComponentExportIndex,
+}
+
+impl Component {
+    /// Prepares `artifact` to be called under `policy`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the component, its imports, its tools' names or its grants.
+    pub async fn prepare(
+        engine: &Engine,
+        artifact: &Artifact,
+        policy: Policy,
+        options: PrepareOptions<'_>,
+    ) -> Result<Self, LoadError> {
+        let compiled = load::compile(engine, artifact, options.cache).await?;
+        let (engine, bytes) = (engine.clone(), artifact.bytes.clone());
+        load::blocking(move || {
+            let load::Compiled { component, notes } = compiled;
+            load::check_limits(&component, &policy.limits)?;
+            let pre = link(&engine, &component)?;
+            let found = wit::discover(engine.wasmtime(), &component, &bytes, &options.rename)?;
+            let grants = Grants {
+                env: Env::prepare(policy.grants.env().clone()),
+                files: Files::prepare(policy.grants.files())?,
+            };
+            Ok(Self {
+                engine,
+                pre,
+                description: describe(&found),
+                callables: callables(&component, found.functions)?,
+                policy: Arc::new(policy),
+                grants,
+                notes,
+            })
+        })
+        .await?
+    }
+
+    /// What happened while preparing that the operator may want to know: why compiled code was
+    /// not taken from the cache, or could not be kept.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    async fn run(
+        &self,
+        store: &mut Store<State>,
+        callable: &Callable,
+        arguments: &[Val],
+    ) -> wasmtime::Result<Vec<Val>> {
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        let function = instance
+            .get_func(&mut *store, callable.index)
+            .ok_or_else(|| wasmtime::format_err!("the function is not exported"))?;
+        let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
+        function.call_async(store, arguments, &mut results).await?;
+        Ok(results)
+    }
+
+    fn answer(
+        &self,
+        account: &mut Account,
+        function: &Function,
+        results: &[Val],
+    ) -> Result<Outcome, CallError> {
+        let limit = self.policy.limits.output;
+        let rendered = wit::value::render(function, results, limit).map_err(|e| match e {
+            wit::value::RenderError::TooLarge { limit } => CallError::Output { limit },
+            other => CallError::Internal(other.to_string()),
+        })?;
+        let structured = rendered.structured.as_ref().map_or(0, |s| s.get().len());
+        account.answered(structured.max(rendered.text.len()));
+        Ok(Outcome { is_error: rendered.is_error, structured: rendered.structured, text: rendered.text })
+    }
+}
+
+#[async_trait]
+impl Sandbox for Component {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
+        let limits = &self.policy.limits;
+        let observer = invocation.observer.clone();
+        let mut account = Account::open(observer, limits.fuel, invocation.arguments.get());
+        let callable = self
+            .callables
+            .get(invocation.tool)
+            .ok_or_else(|| CallError::Internal(format!("there is no tool at index {}", invocation.tool)))?;
+        let arguments = wit::value::parse_arguments(&callable.function, &invocation.arguments)
+            .map_err(|error| CallError::Arguments(error.to_string()))?;
+        let store = state::store(&self.engine, &self.grants, &self.policy, &invocation)
+            .map_err(|error| CallError::Internal(load::reason(&error)))?;
+        let run = self.run(account.run_in(store), callable, &arguments);
+        match timeout_at(invocation.deadline.into(), run).await {
+            Ok(Ok(results)) => self.answer(&mut account, &callable.function, &results),
+            Ok(Err(error)) => Err(trap::call_error(&error, account.refused(), limits)),
+            Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
+        }
+    }
+}
+
+fn link(
+    engine: &Engine,
+    component: &wasmtime::component::Component,
+) -> Result<InstancePre<State>, LoadError> {
+    let unknown = link::unknown(component);
+    if !unknown.is_empty() {
+        return Err(LoadError::Imports(unknown));
+    }
+    let linked = engine.linker().instantiate_pre(component);
+    linked.map_err(|error| LoadError::Link { reason: load::reason(&error) })
+}
+
+/// What is published of the functions that were found.
+pub(super) fn describe(found: &Discovery) -> Description {
+    let tool = |function: &Function| Tool {
+        name: function.name.to_string(),
+        function: function.path(),
+        description: function.docs.as_deref().map(str::to_owned),
+        input_schema: wit::schema::input(function),
+        output_schema: wit::schema::output(function),
+    };
+    let skipped = |skipped: &wit::Skipped| Skipped {
+        function: skipped.function.clone(),
+        reason: skipped.reason.clone(),
+    };
+    Description {
+        tools: found.functions.iter().map(tool).collect(),
+        skipped: found.skipped.iter().map(skipped).collect(),
+    }
+}
+
+fn callables(
+    component: &wasmtime::component::Component,
+    functions: Vec<Function>,
+) -> Result<Vec<Callable>, LoadError> {
+    let find = |function: &Function| {
+        let interface = match &function.interface {
+            Some(name) => Some(component.get_export_index(None, &**name)?),
+            None => None,
+        };
+        component.get_export_index(interface.as_ref(), &*function.export)
+    };
+    let callable = |function: Function| match find(&function) {
+        Some(index) => Ok(Callable { function, index }),
+        None => Err(LoadError::Invalid {
+            reason: format!("its export `{}` can't be found again", function.path()),
+        }),
+    };
+    functions.into_iter().map(callable).collect()
+}

@@ -1,0 +1,73 @@
+//! What a component is and would need, without a policy and without running it.
+
+use std::collections::BTreeMap;
+
+use super::component::describe;
+use super::engine::Engine;
+use super::link;
+use super::load::{self, LoadError};
+use crate::artifact::{Artifact, Digest};
+use crate::sandbox::Description;
+use crate::wit;
+
+/// What a component's imports say of the grants that it may use.
+const NEEDS: [(&str, &str); 5] = [
+    ("wasi:filesystem/", "files"),
+    ("wasi:http/outgoing-handler", "http"),
+    ("wasi:sockets/tcp", "tcp"),
+    ("wasi:sockets/ip-name-lookup", "tcp"),
+    ("wasi:config/", "env"),
+];
+
+/// A component, looked at.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+    /// What it imports, in order: `wasi:cli/environment@0.2.3`.
+    pub imports: Vec<String>,
+    /// The imports that Toolgate does not provide, each with advice: it can't be served as it is.
+    pub unprovided: Vec<String>,
+    /// The tools that it would offer, and the functions that can't be tools.
+    pub description: Description,
+    /// The grants that it can make use of, in the order `env`, `files`, `http`, `tcp`. Toolchains
+    /// import more than tools use, so this is what to consider, not what is required.
+    pub grants: Vec<&'static str>,
+}
+
+/// Looks at `artifact`.
+///
+/// # Errors
+/// If it is not a component, or its functions can't all be offered under their names.
+pub async fn inspect(engine: &Engine, artifact: &Artifact) -> Result<Inspection, LoadError> {
+    let compiled = load::compile(engine, artifact, None).await?;
+    let component = compiled.component;
+    let (engine, bytes) = (engine.clone(), artifact.bytes.clone());
+    let digest = artifact.digest;
+    load::blocking(move || {
+        let found = wit::discover(engine.wasmtime(), &component, &bytes, &BTreeMap::new())?;
+        let imports = link::imports(&component);
+        Ok(Inspection {
+            digest,
+            size: bytes.len() as u64,
+            grants: grants(&imports),
+            imports,
+            unprovided: link::unknown(&component),
+            description: describe(&found),
+        })
+    })
+    .await?
+}
+
+fn grants(imports: &[String]) -> Vec<&'static str> {
+    let needed = |import: &String| {
+        let need = NEEDS.iter().find(|(prefix, _)| import.starts_with(prefix));
+        need.map(|(_, grant)| *grant)
+    };
+    let mut grants: Vec<_> = imports.iter().filter_map(needed).collect();
+    grants.sort_unstable();
+    grants.dedup();
+    grants
+}

@@ -1,0 +1,114 @@
+//! The state of one call: all that its store holds, made fresh and dropped at the end.
+
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::capability::Denials;
+use super::capability::env::Env;
+use super::capability::files::{self, Files};
+use super::capability::http::Http;
+use super::capability::stdio::Capture;
+use super::capability::tcp::Tcp;
+use super::engine::{Engine, YIELD_INTERVAL};
+use super::meter::Meter;
+use crate::events::Stdio;
+use crate::policy::Policy;
+use crate::sandbox::Invocation;
+
+/// Bytes of random data that a guest may ask for at a time. Against one huge allocation here.
+const MAX_RANDOM: u64 = 1024 * 1024;
+
+/// Host memory that lifting a result may take, per byte of `limits.output`.
+///
+/// A result becomes a tree of values of 40 bytes each before it becomes JSON, and the densest JSON
+/// is base64, 4 bytes for 3 values: any result within `limits.output` fits into 30 times its size.
+/// Without this, lists that share their memory could make the host allocate without end.
+const LIFTED_PER_OUTPUT: u64 = 32;
+
+/// What any call may pass to the host at a time, however small `limits.output` is: the largest
+/// write to a stream and some.
+const MIN_HOSTCALL: u64 = 2 * 1024 * 1024;
+
+/// Handles that guests may pass between their own components, which no `limits.handles` counts.
+pub(super) const MAX_GUEST_HANDLES: usize = 10_000;
+
+/// What the policy grants to one server, checked and opened when it was prepared.
+pub(super) struct Grants {
+    pub(super) env: Env,
+    pub(super) files: Files,
+}
+
+/// The data of a call's store.
+pub(super) struct State {
+    pub(super) table: ResourceTable,
+    pub(super) wasi: WasiCtx,
+    pub(super) meter: Meter,
+    pub(super) stdio: Capture,
+    pub(super) denials: Denials,
+    pub(super) env: Env,
+    pub(super) files: files::Call,
+    pub(super) http: Http,
+    #[allow(dead_code, reason = "what `wasi:sockets` is checked with reads it")]
+    pub(super) tcp: Tcp,
+}
+
+impl State {
+    fn new(grants: &Grants, policy: &Arc<Policy>, invocation: &Invocation) -> Self {
+        let limits = &policy.limits;
+        let denials = Denials::new(invocation.observer.clone());
+        let stdio = Capture::new(invocation.observer.clone(), limits.stdio);
+        let tcp = Tcp::new(policy, denials.clone());
+        let mut wasi = WasiCtx::builder();
+        wasi.max_random_size(MAX_RANDOM).stdout(stdio.stream(Stdio::Out)).stderr(stdio.stream(Stdio::Err));
+        grants.env.configure(&mut wasi);
+        tcp.configure(&mut wasi);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(as_usize(limits.handles.into()));
+        Self {
+            table,
+            wasi: wasi.build(),
+            meter: Meter::new(limits),
+            stdio,
+            http: Http::new(policy, denials.clone()),
+            tcp,
+            denials,
+            env: grants.env.clone(),
+            files: grants.files.start(),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Makes the store of one call, with every limit set.
+///
+/// # Errors
+/// None that a guest or caller could cause.
+pub(super) fn store(
+    engine: &Engine,
+    grants: &Grants,
+    policy: &Arc<Policy>,
+    invocation: &Invocation,
+) -> wasmtime::Result<Store<State>> {
+    let limits = &policy.limits;
+    let state = State::new(grants, policy, invocation);
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.meter);
+    store.set_fuel(limits.fuel)?;
+    store.fuel_async_yield_interval(Some(YIELD_INTERVAL))?;
+    let lifted = limits.output.saturating_mul(LIFTED_PER_OUTPUT);
+    store.set_hostcall_fuel(as_usize(lifted.max(MIN_HOSTCALL)));
+    store.set_max_component_handles(MAX_GUEST_HANDLES);
+    Ok(store)
+}
+
+fn as_usize(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
