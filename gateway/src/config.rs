@@ -1,0 +1,155 @@
+//! The operator's config: one TOML file, read once at start into types that can't be wrong.
+//!
+//! Every fault is found and told before anything runs (see [`ConfigErrors`]); what passes needs no
+//! second look downstream. Paths are taken relative to the file. Parsing is pure: it reads no file
+//! and no environment but the one it is handed. It knows the policies of the runtime, and nothing
+//! of how servers are resolved or served.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+use toolgate_runtime::artifact::ArtifactsOptions;
+
+mod error;
+mod expand;
+mod gateway;
+mod grants;
+mod limits;
+pub mod quantity;
+mod raw;
+mod registries;
+mod server;
+
+pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
+pub use expand::{Env, ExpandError};
+pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR, Secret};
+pub use server::{BackendChoice, ServerConfig};
+
+use error::{Faults, Invalid};
+use raw::{Reader, Section};
+
+/// Bytes of a config file. Against a path that leads to a device or a log.
+pub const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Servers of a config. Against a generated file that would exhaust the host at start.
+const MAX_SERVERS: usize = 1024;
+
+/// A config that makes sense.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[gateway]`.
+    pub gateway: GatewayConfig,
+    /// `[registries]` and the state directory.
+    pub artifacts: ArtifactsOptions,
+    /// `[servers.*]` by name.
+    pub servers: BTreeMap<String, ServerConfig>,
+}
+
+/// Why there is no config.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file can't be read.
+    #[error("cannot read the config {}", .path.display())]
+    Read {
+        /// As given.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// More than [`MAX_BYTES`].
+    #[error("the config {} is larger than {MAX_BYTES} bytes", .path.display())]
+    TooLarge {
+        /// As given.
+        path: PathBuf,
+    },
+    /// Not text.
+    #[error("the config {} is not UTF-8 at byte {at}", .path.display())]
+    NotUtf8 {
+        /// As given.
+        path: PathBuf,
+        /// Where the text ends.
+        at: usize,
+    },
+    /// Read, but wrong.
+    #[error(transparent)]
+    Invalid(#[from] ConfigErrors),
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// If it can't be read, or has faults.
+    pub fn load(path: &Path, env: Env<'_>) -> Result<Self, LoadError> {
+        let text = read_text(path)?;
+        Ok(Self::parse(&text, path, env)?)
+    }
+
+    /// Checks the text of a file. `path` names it in messages, and relative paths in it start at
+    /// its directory.
+    ///
+    /// # Errors
+    /// All faults together.
+    pub fn parse(text: &str, path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+        let file = path.display().to_string();
+        let (document, syntax) = DeTable::parse_recoverable(text);
+        let mut faults = Faults::default();
+        for error in syntax {
+            let problem = Problem::Syntax(error.message().to_owned());
+            faults.report(error.span().unwrap_or_default(), problem);
+        }
+        // What stands behind a syntax error may have been lost: it would only add false faults.
+        faults.into_result(&file, text)?;
+        let reader = Reader::new(env);
+        let base = path.parent().unwrap_or_else(|| Path::new(""));
+        let config = read(&reader, document.get_ref(), base, env);
+        reader.into_faults().into_result(&file, text)?;
+        Ok(config)
+    }
+}
+
+/// Where state is kept by commands that need no config.
+pub fn default_state_dir(env: Env<'_>) -> Option<PathBuf> {
+    gateway::state_dir(None, env).ok()
+}
+
+fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: Env<'_>) -> Config {
+    let root = Section::root(reader, table);
+    let gateway = gateway::read(reader, root.section("gateway"), base, env);
+    let mut artifacts = registries::read(root.section("registries"), base);
+    artifacts.state_dir = Some(gateway.state_dir.clone());
+    let mut servers = BTreeMap::new();
+    if let Some(section) = root.section("servers") {
+        for (i, (name, server)) in section.sections().into_iter().enumerate() {
+            if i == MAX_SERVERS {
+                let why = Invalid::new(format!("more than {MAX_SERVERS} servers"));
+                reader.invalid(section.span(), "servers", why);
+                break;
+            }
+            let server = server::read(&name, server, base);
+            servers.insert(name.into_inner(), server);
+        }
+    }
+    root.finish();
+    Config { gateway, artifacts, servers }
+}
+
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    let failed = |cause| LoadError::Read { path: path.to_owned(), cause };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let path = path.to_owned();
+        return Err(LoadError::TooLarge { path });
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| LoadError::NotUtf8 { path: path.to_owned(), at: error.utf8_error().valid_up_to() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! `[servers.NAME]`: one artifact, what it is called, and the policy that it runs under.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::Spanned;
+use toolgate_runtime::artifact::Reference;
+use toolgate_runtime::policy::Policy;
+
+use super::error::Invalid;
+use super::raw::Section;
+use super::{grants, limits};
+
+/// Longest server name: with `__` it must leave room for a tool's in 64 characters.
+const MAX_NAME: usize = 32;
+/// Longest tool name that the strictest client takes.
+const MAX_TOOL_NAME: usize = 64;
+
+/// One server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// `[a-z0-9][a-z0-9-]{0,31}`.
+    pub name: String,
+    /// The WASI component.
+    pub component: Option<Reference>,
+    /// The container image, used where the component can't be.
+    pub image: Option<String>,
+    /// What is to run it.
+    pub backend: BackendChoice,
+    /// Function to tool name.
+    pub rename: BTreeMap<String, String>,
+    /// What it may do and use up.
+    pub policy: Policy,
+}
+
+impl ServerConfig {
+    /// Where it comes from, as written.
+    pub fn source(&self) -> String {
+        match (&self.component, &self.image) {
+            (Some(component), _) => component.to_string(),
+            (None, Some(image)) => image.clone(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// What is to run a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// The component if there is one, else the image.
+    #[default]
+    Auto,
+    /// The component or nothing.
+    Wasm,
+    /// The image or nothing.
+    Docker,
+    /// A server elsewhere.
+    Remote,
+}
+
+pub(super) fn read(name: &Spanned<String>, section: Section<'_, '_>, base: &Path) -> ServerConfig {
+    if let Err(why) = check_name(name.get_ref()) {
+        section.reader.invalid(name.span(), name.get_ref(), why);
+    }
+    let component = section.parsed("component", "oci://ghcr.io/acme/fetch:1.2", |text| reference(text, base));
+    let image = section.parsed("image", "mcp/fetch:1.2", image);
+    let backend = section.parsed("backend", "auto", backend);
+    let server = ServerConfig {
+        name: name.get_ref().clone(),
+        backend: backend.unwrap_or_default(),
+        rename: section.section("rename").map(rename).unwrap_or_default(),
+        policy: Policy {
+            grants: grants::read(section.section("grants"), base),
+            limits: limits::read(section.section("limits")),
+        },
+        component,
+        image,
+    };
+    check_source(&section, server.backend);
+    section.finish();
+    server
+}
+
+fn check_source(section: &Section<'_, '_>, backend: BackendChoice) {
+    let component = "component = \"oci://REGISTRY/REPOSITORY:TAG\"";
+    let image = "image = \"REPOSITORY:TAG\"";
+    let has = |key| section.place(key).is_some();
+    match backend {
+        BackendChoice::Wasm if !has("component") => {
+            section.missing("component", format!("add {component}"));
+        }
+        BackendChoice::Docker if !has("image") => section.missing("image", format!("add {image}")),
+        BackendChoice::Auto if !has("component") && !has("image") => {
+            section.missing("component", format!("add {component}"));
+        }
+        _ => {}
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Invalid> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let valid = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('-');
+    if valid {
+        return Ok(());
+    }
+    let cause = format!("a server name has 1 to {MAX_NAME} of a-z, 0-9 and `-`, and no `-` in front");
+    Err(Invalid::new(cause).hint("rename the table: [servers.my-tool]"))
+}
+
+fn reference(text: &str, base: &Path) -> Result<Reference, Invalid> {
+    let reference: Reference = text.parse()?;
+    Ok(reference.relative_to(base))
+}
+
+fn image(text: &str) -> Result<String, Invalid> {
+    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Invalid::new("not the reference of an image").hint("write mcp/fetch:1.2"));
+    }
+    Ok(text.to_owned())
+}
+
+fn backend(text: &str) -> Result<BackendChoice, Invalid> {
+    match text {
+        "auto" => Ok(BackendChoice::Auto),
+        "wasm" => Ok(BackendChoice::Wasm),
+        "docker" => Ok(BackendChoice::Docker),
+        "remote" => Ok(BackendChoice::Remote),
+        _ => {
+            Err(Invalid::new(format!("`{text}` is not a backend")).hint("write auto, wasm, docker or remote"))
+        }
+    }
+}
+
+fn rename(section: Section<'_, '_>) -> BTreeMap<String, String> {
+    let mut tools = BTreeMap::new();
+    let mut taken = BTreeMap::new();
+    for (function, tool) in section.names() {
+        let (key, name) = (function.get_ref(), tool.get_ref());
+        if let Err(why) = check_tool_name(name) {
+            section.reader.invalid(tool.span(), key, why);
+        } else if let Some(other) = taken.insert(name.clone(), key.clone()) {
+            let why = Invalid::new(format!("`{other}` is already renamed to `{name}`"));
+            section.reader.invalid(tool.span(), key, why);
+        }
+        tools.insert(function.into_inner(), tool.into_inner());
+    }
+    tools
+}
+
+fn check_tool_name(name: &str) -> Result<(), Invalid> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if (1..=MAX_TOOL_NAME).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("`{name}` is not a tool name")).hint("use A-Z, a-z, 0-9, `_` and `-`"))
+}

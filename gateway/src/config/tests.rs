@@ -1,0 +1,164 @@
+//! Every fault that a config can have, as operators see it: one file in `tests/config` for each
+//! kind, and beside it what is said about it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
+}
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "HOME" => Some("/home/op".to_owned()),
+        "API_HOST" => Some("api.example.com".to_owned()),
+        "SESSION_KEY" => Some("0123456789abcdef".to_owned()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse(text, Path::new("toolgate.toml"), &env)
+}
+
+fn full() -> (String, Config) {
+    let text = std::fs::read_to_string(cases().join("full.toml")).unwrap();
+    let config = Config::parse(&text, Path::new("/etc/toolgate/toolgate.toml"), &env).unwrap();
+    (text, config)
+}
+
+#[test]
+fn each_fault_is_told_with_its_line_its_cause_and_a_hint() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(cases());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let mut files: Vec<_> = std::fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.retain(|path| path.extension().is_some_and(|ext| ext == "toml") && !path.ends_with("full.toml"));
+    assert!(files.len() >= 12, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let errors = parse(&text).expect_err(name);
+        settings.bind(|| insta::assert_snapshot!(name, errors));
+    }
+}
+
+#[test]
+fn every_key_is_read() {
+    let (_, config) = full();
+    let gateway = &config.gateway;
+    assert_eq!(gateway.listen.to_string(), "0.0.0.0:0");
+    assert_eq!(gateway.http.origins, ["https://app.example.com"]);
+    assert_eq!(gateway.http.hosts, ["tools.example.com", "tools.example.com:8443"]);
+    assert_eq!((gateway.http.body, gateway.http.connections), (1 << 20, 16));
+    let times = [&gateway.http.header_timeout, &gateway.http.body_timeout, &gateway.http.write_timeout];
+    assert_eq!(times.map(std::time::Duration::as_secs), [1, 2, 3]);
+    assert_eq!((gateway.http.idle_timeout.as_secs(), gateway.http.drain.as_millis()), (4, 500));
+    assert_eq!(gateway.session_key.as_ref().unwrap().expose(), "0123456789abcdef");
+    assert_eq!(gateway.session_ttl.unwrap().as_secs(), 8 * 3600);
+    assert_eq!(gateway.tools_ttl.unwrap().as_secs(), 5);
+    assert_eq!(gateway.log, Some(LogFormat::Json));
+    assert_eq!(gateway.state_dir, Path::new("/etc/toolgate/state"));
+    let artifacts = &config.artifacts;
+    assert_eq!(artifacts.state_dir.as_ref(), Some(&gateway.state_dir));
+    assert_eq!(artifacts.plain_http, ["127.0.0.1:5000"]);
+    assert_eq!(artifacts.docker_config.as_deref(), Some(Path::new("/home/op/.docker/config.json")));
+    assert_eq!(artifacts.max_bytes, 20_000_000);
+    let timeouts = [&artifacts.timeouts.connect, &artifacts.timeouts.idle, &artifacts.timeouts.total];
+    assert_eq!(timeouts.map(std::time::Duration::as_secs), [1, 2, 10]);
+}
+
+#[test]
+fn every_key_of_a_server_is_read() {
+    let (_, config) = full();
+    let fetch = &config.servers["fetch"];
+    assert_eq!(fetch.source(), "oci://ghcr.io/acme/fetch:1.2");
+    assert_eq!(fetch.image.as_deref(), Some("mcp/fetch:1.2"));
+    assert_eq!(fetch.rename["acme:fetch/fetch@1.0.0#get-page"], "get");
+    let grants = &fetch.policy.grants;
+    assert_eq!(grants.http()[0].to_string(), "GET https://api.example.com/v1/*");
+    assert_eq!(grants.tcp()[0].to_string(), "db.internal:5432");
+    assert_eq!(grants.files()[0].host(), Path::new("/etc/toolgate/./data"));
+    assert_eq!((grants.env()["LANG"].as_str(), grants.env()["TEMPLATE"].as_str()), ("en", "${name}"));
+    let limits = &fetch.policy.limits;
+    assert_eq!((limits.fuel, limits.memory, limits.deadline.as_millis()), (1_000_000, 32 << 20, 1500));
+    assert_eq!((limits.output, limits.stdio), (1 << 20, 1 << 10));
+    assert_eq!((limits.instances, limits.tables, limits.memories), (1, 2, 3));
+    assert_eq!((limits.handles, limits.concurrency), (4, 5));
+    assert_eq!(config.servers["local"].source(), "file:/etc/toolgate/local.wasm");
+    assert_eq!(config.servers["layout"].source(), "oci-layout:/etc/toolgate/tools:clock");
+    assert_eq!(config.servers["container"].backend, BackendChoice::Docker);
+    assert_eq!(config.servers["elsewhere"].backend, BackendChoice::Remote);
+}
+
+#[test]
+fn an_empty_file_denies_everything_and_listens_on_loopback() {
+    let config = parse("").unwrap();
+    assert!(config.gateway.listen.ip().is_loopback());
+    assert_eq!(config.gateway.state_dir, Path::new("/home/op/.local/state/toolgate"));
+    assert!(config.artifacts.plain_http.is_empty() && config.servers.is_empty());
+    let config = parse("[servers.clock]\ncomponent = \"file:clock.wasm\"").unwrap();
+    let policy = &config.servers["clock"].policy;
+    assert_eq!(policy.grants, toolgate_runtime::policy::Grants::default());
+    assert_eq!(policy.limits, toolgate_runtime::limits::Limits::default());
+}
+
+#[test]
+fn the_environment_decides_where_state_is() {
+    let env = |name: &str| match name {
+        STATE_DIR_VAR => Some("/tmp/state".to_owned()),
+        name => env(name),
+    };
+    let config = Config::parse("[gateway]\nstate-dir = \"state\"", Path::new("x.toml"), &env).unwrap();
+    assert_eq!(config.gateway.state_dir, Path::new("/tmp/state"));
+    let error = Config::parse("", Path::new("toolgate.toml"), &|_| None).unwrap_err();
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let (_, config) = full();
+    assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    let leak = |name: &str| (name == "TOKEN").then(|| "hunter2 hunter2".to_owned());
+    let text = "[gateway]\nstate-dir = \"s\"\nlog = 1\nsession-key = \"${TOKEN}\"";
+    let error = Config::parse(text, Path::new("toolgate.toml"), &leak).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn no_truncated_or_bent_file_panics() {
+    let (text, _) = full();
+    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+        drop(parse(&text[..end]));
+        drop(parse(&format!("{}\u{0}\r=[{{\"{}", &text[..end], &text[end..])));
+    }
+}
+
+#[test]
+fn the_faults_shown_of_one_file_are_bounded() {
+    let text: String = (0..10_000).map(|i| format!("k{i} = 1\n")).collect();
+    let errors = parse(&text).unwrap_err();
+    assert_eq!(errors.errors().len(), MAX_REPORTED);
+    assert!(errors.to_string().ends_with("error: 9950 more faults in toolgate.toml\n"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |name: &str, bytes: Option<&[u8]>| {
+        let path = dir.path().join(name);
+        if let Some(bytes) = bytes {
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let error = Config::load(&path, &env).unwrap_err();
+        error.to_string().replace(&dir.path().display().to_string(), "DIR")
+    };
+    let large = vec![b'#'; usize::try_from(MAX_BYTES).unwrap() + 1];
+    assert_eq!(load("none", None), "cannot read the config DIR/none");
+    assert_eq!(load("", None), "cannot read the config DIR/");
+    assert_eq!(load("large", Some(&large)), "the config DIR/large is larger than 1048576 bytes");
+    assert_eq!(load("latin1", Some(b"# caf\xe9")), "the config DIR/latin1 is not UTF-8 at byte 5");
+}
