@@ -61,10 +61,14 @@ impl Networks {
                 let cause = format!("{ip} is not the address of one machine");
                 return Err(Fault::new(cause, HINT));
             }
-            self.0.push(Network {
-                base: *ip,
-                prefix: bits(*ip),
-            });
+            let literal = Network { base: *ip, prefix: bits(*ip) };
+            // A grant that was written out names it already.
+            if !self.0.contains(&literal) {
+                self.0.push(literal);
+            }
+        }
+        if self.0.len() > MAX_NETWORKS {
+            return Err(Fault::new(format!("more than {MAX_NETWORKS} networks"), HINT));
         }
         Ok(self)
     }

@@ -113,32 +113,40 @@ fn prepare() -> Result<()> {
     wasm::ensure().map(drop)
 }
 
-/// Guests are linted as they are built, for wasm; where Debian's compiler builds them, there is no
-/// clippy for that target, and their host side is linted.
+/// The workspace and the host side of the guests, then the guests as they are built, for wasm. Where
+/// Debian's compiler builds them there is no clippy for that target.
 fn clippy() -> Result<Counts> {
-    let for_wasm = matches!(wasm::ensure()?, Toolchain::Installed);
-    each_workspace(|workspace| {
-        let mut cargo = cargo_in(workspace, &["clippy", "--workspace", "--all-targets", "--locked"]);
-        if workspace != layout::root() && for_wasm {
-            cargo.args(["--target", layout::WASM_TARGET]);
-        }
-        cargo.args(["--", "-Dwarnings"]);
+    let lint = |workspace: &Path, args: &[&str]| {
+        let mut cargo = cargo_in(workspace, &["clippy", "--workspace", "--locked"]);
+        cargo.args(args).args(["--", "-Dwarnings"]);
         cargo
-    })
+    };
+    let mut counts = each_workspace(|workspace| lint(workspace, &["--all-targets"]))?;
+    if matches!(wasm::ensure()?, Toolchain::Installed) {
+        for guests in [layout::tools(), layout::test_guests()] {
+            counts.add(one(&mut lint(&guests, &["--target", layout::WASM_TARGET])));
+        }
+    }
+    Ok(counts)
 }
 
 fn each_workspace(command: impl Fn(&Path) -> Command) -> Result<Counts> {
     let mut counts = Counts::default();
     for workspace in [layout::root().to_owned(), layout::tools(), layout::test_guests()] {
-        counts.add(match process::run(&mut command(&workspace)) {
-            Ok(()) => Counts::PASSED,
-            Err(failure) => {
-                eprintln!("{failure}");
-                Counts::FAILED
-            }
-        });
+        counts.add(one(&mut command(&workspace)));
     }
     Ok(counts)
+}
+
+/// One check among several; the others run even if it fails.
+fn one(command: &mut Command) -> Counts {
+    match process::run(command) {
+        Ok(()) => Counts::PASSED,
+        Err(failure) => {
+            eprintln!("{failure}");
+            Counts::FAILED
+        }
+    }
 }
 
 fn cargo_in(workspace: &Path, args: &[&str]) -> Command {

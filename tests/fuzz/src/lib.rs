@@ -1,0 +1,15 @@
+//! What each fuzz target does with its bytes, and a test that replays the kept corpus.
+//!
+//! A target feeds a parser what an outsider could send and asserts what must hold of the answer
+//! whatever the input was; a panic is a finding. The binaries that libFuzzer drives are one line
+//! each, so plain `cargo test` runs the same code on the corpus without a C++ compiler.
+//! `cargo xtask fuzz` builds and runs them.
+
+mod config;
+mod policy;
+
+pub use config::config;
+pub use policy::policy;
+
+#[cfg(test)]
+mod corpus;
