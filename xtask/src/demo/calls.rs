@@ -113,7 +113,26 @@ fn fetch(page: &Page) -> Vec<Call> {
 }
 
 fn files() -> Vec<Call> {
-    vec![]
+    let path = "/notes/plan.md";
+    let plan = "Tomatoes beside basil.\n";
+    vec![
+        call(
+            "files__write",
+            json!({ "path": path, "content": plan, "mode": "overwrite" }),
+            [("/result", Is(json!(plan.len())))],
+        ),
+        call(
+            "files__list",
+            json!({ "path": "/notes" }),
+            [("/entries/1/path", Is(json!(path))), ("/entries/1/size", Is(json!(plan.len())))],
+        ),
+        call("files__read", json!({ "path": path }), [("/content", Is(json!(plan)))]),
+        call(
+            "files__search",
+            json!({ "path": "/notes", "text": "tomatoes", "name": "b*.md" }),
+            [("/hits/0/path", Is(json!("/notes/basil.md"))), ("/hits/0/line", Is(json!(3)))],
+        ),
+    ]
 }
 
 fn call<const N: usize>(

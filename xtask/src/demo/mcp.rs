@@ -28,14 +28,28 @@ impl<'a> Client<'a> {
 
     /// Makes the calls in order. Fails if a listed tool is left out: the demo claims to call all.
     pub(super) fn call_each<'c>(&self, calls: &'c [Call]) -> Result<Vec<Answer<'c>>> {
-        let listed = self.tools()?;
-        let called: BTreeSet<String> = calls.iter().map(|call| call.tool.to_owned()).collect();
-        if let Some(tool) = listed.symmetric_difference(&called).next() {
-            let listed: Vec<_> = listed.iter().map(String::as_str).collect();
-            let what = format!("{tool} is either not served or not called; served are {}", listed.join(", "));
-            return Err(Failure::new(what));
+        let called: BTreeSet<&str> = calls.iter().map(|call| call.tool).collect();
+        let served = self.served(&called)?;
+        let served: BTreeSet<&str> = served.iter().map(String::as_str).collect();
+        if served == called {
+            return calls.iter().map(|call| self.call(call)).collect();
         }
-        calls.iter().map(|call| self.call(call)).collect()
+        let all = |names: &mut dyn Iterator<Item = &&str>| names.copied().collect::<Vec<_>>().join(", ");
+        let missing = all(&mut called.difference(&served));
+        let uncalled = all(&mut served.difference(&called));
+        Err(Failure::new(format!("not served: {missing}; served but not called: {uncalled}")))
+    }
+
+    /// The tools that are served, once the wanted ones are; a server may join after the first.
+    fn served(&self, wanted: &BTreeSet<&str>) -> Result<BTreeSet<String>> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let tools = self.tools()?;
+            if wanted.iter().all(|tool| tools.contains(*tool)) || Instant::now() >= end {
+                return Ok(tools);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn call<'c>(&self, call: &'c Call) -> Result<Answer<'c>> {

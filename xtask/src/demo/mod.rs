@@ -48,12 +48,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn play(toolgate: &Path, options: &Options) -> Result<()> {
     let page = Page::serve()?;
     let site = Site::new(layout::demo(), toolgate)?;
-    step("publishing the tools into an OCI layout", || site.publish())?;
     let port = options.port.unwrap_or(if options.once { 0 } else { PORT });
-    let mut gateway = step("starting the gateway from it", || {
-        site.configure(port, &page)?;
-        Gateway::start(&site)
-    })?;
+    site.configure(port, &page)?;
+    step("publishing the tools into an OCI layout", || site.publish())?;
+    let mut gateway = step("starting the gateway from it", || Gateway::start(&site))?;
     let outcome = call_all(&gateway, &page);
     if options.once {
         return outcome;

@@ -33,11 +33,14 @@ impl Site {
         Ok(site)
     }
 
-    /// Pushes each built component, as an author does.
+    /// Pushes each built component with the docs of its WIT, as an author does.
     pub(super) fn publish(&self) -> Result<()> {
         for tool in TOOLS {
             let component = layout::components(&layout::tools()).join(format!("{tool}.wasm"));
-            process::run(self.command().arg("push").arg(component).arg(self.reference(tool)))?;
+            let wit = layout::tools().join(tool).join("wit");
+            let mut push = self.command();
+            push.arg("push").arg(component).arg(self.reference(tool)).arg("--wit").arg(wit);
+            process::run(&mut push)?;
         }
         Ok(())
     }

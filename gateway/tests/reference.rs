@@ -1,0 +1,71 @@
+//! The config reference in docs/operators.md is true: it parses, its values are the defaults, and
+//! it leaves no key out.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use toolgate::config::Config;
+
+/// Keys that are read only to say that nothing serves them yet.
+const RESERVED: [&str; 2] = ["image", "secrets"];
+
+/// The reference as it stands in the docs.
+fn reference() -> String {
+    let docs = include_str!("../../docs/operators.md");
+    let (_, block) = docs.split_once("```toml\n[gateway]").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    format!("[gateway]{block}")
+}
+
+/// The same with the keys that have no default.
+fn in_full() -> String {
+    let uncommented = |line: &str| match line.strip_prefix("# ") {
+        Some(key) if key.contains(" = ") => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    reference().lines().map(|line| uncommented(line) + "\n").collect()
+}
+
+fn parse(text: &str) -> Result<Config, String> {
+    let env = |name: &str| match name {
+        "HOME" => Some("/home/operator".to_owned()),
+        "SESSION_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        _ => None,
+    };
+    Config::parse(text, Path::new("/etc/toolgate.toml"), &env).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn the_values_of_the_reference_are_the_defaults() {
+    let minimal = "[servers.fetch]\ncomponent = \"oci://ghcr.io/acme/fetch:1.2\"\n";
+    let (documented, default) = (parse(&reference()).unwrap(), parse(minimal).unwrap());
+    assert_eq!(format!("{documented:#?}"), format!("{default:#?}"));
+}
+
+#[test]
+fn the_keys_without_a_default_can_be_used_as_shown() {
+    parse(&in_full()).unwrap();
+}
+
+#[test]
+fn the_reference_leaves_no_key_out() {
+    let full = in_full();
+    let sections: Vec<&str> = full.split_inclusive('\n').filter(|line| line.starts_with('[')).collect();
+    for section in sections {
+        let (before, keys) = full.split_once(section).unwrap();
+        let errors = parse(&format!("{before}{section}zzzzzz = 1\n{keys}")).unwrap_err();
+        let keys = keys.split("\n[").next().unwrap();
+        for key in known_keys(&errors).into_iter().filter(|key| !RESERVED.contains(key)) {
+            let is_key = keys.lines().any(|line| line.starts_with(&format!("{key} =")));
+            let is_section = full.contains(&format!(".{key}]"));
+            assert!(is_key || is_section, "{} lacks {key}", section.trim());
+        }
+    }
+}
+
+/// The keys that the hint of an unknown key lists.
+fn known_keys(errors: &str) -> Vec<&str> {
+    let (_, keys) = errors.split_once("known keys are ").unwrap_or_else(|| panic!("{errors}"));
+    keys.lines().next().unwrap().split(", ").collect()
+}
