@@ -1,1 +1,71 @@
-//! Stub.
+//! Egress: the one way out of the process for guests.
+//!
+//! Resolve once, judge every address, connect to an address that was judged, speak TLS with the
+//! name that was granted, and bound whatever comes back. A name is never resolved a second time,
+//! so an answer that changes between the check and the connection has no effect. Requests arrive
+//! here after policy has allowed them; what is left to check are the addresses.
+//!
+//! Redirects are not followed: a redirect is a response, and the guest's next request is judged
+//! anew. Proxies from the environment are not used.
+//!
+//! `options` the limits · `resolve` names to judged addresses · `connect` TCP and TLS ·
+//! `send` one HTTP request · `body` bounded bodies · `headers` what guests may not set.
+
+mod body;
+mod connect;
+mod error;
+mod headers;
+mod options;
+mod resolve;
+mod send;
+
+use std::sync::Arc;
+
+pub use self::body::ResponseBody;
+pub use self::error::{EgressError, Step};
+pub use self::headers::is_forbidden;
+pub use self::options::EgressOptions;
+pub use self::resolve::{Resolve, SystemResolver};
+pub use self::send::Timeouts;
+
+/// Everything that connections of all servers share. One for the process; cheap to use at the same
+/// time from many calls.
+pub struct Egress {
+    options: EgressOptions,
+    resolver: Arc<dyn Resolve>,
+    tls: tokio_rustls::TlsConnector,
+}
+
+impl Egress {
+    /// Reads the certificate authorities and makes the client.
+    ///
+    /// # Errors
+    /// If `extra_ca` can't be read or holds no certificate.
+    pub fn new(options: EgressOptions) -> Result<Self, EgressError> {
+        Self::with_resolver(options, Arc::new(SystemResolver::default()))
+    }
+
+    /// The same with another resolver.
+    ///
+    /// # Errors
+    /// As [`Egress::new`].
+    pub fn with_resolver(
+        options: EgressOptions,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, EgressError> {
+        let tls = connect::tls(options.extra_ca.as_deref())?;
+        Ok(Self {
+            options,
+            resolver,
+            tls,
+        })
+    }
+
+    /// The limits in force.
+    pub fn options(&self) -> &EgressOptions {
+        &self.options
+    }
+}
+
+#[cfg(test)]
+mod tests;
