@@ -20,14 +20,9 @@ use crate::policy::{Host, Networks};
 /// The TLS client: public authorities and those of `extra_ca`, TLS 1.2 and 1.3, no client
 /// certificate.
 pub(super) fn tls(extra_ca: Option<&Path>) -> Result<TlsConnector, EgressError> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = extra_ca {
-        trust(&mut roots, path).map_err(|cause| EgressError::Authorities {
-            path: path.to_owned(),
-            cause,
-        })?;
+        trust(&mut roots, path).map_err(|cause| EgressError::Authorities { path: path.to_owned(), cause })?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -67,8 +62,7 @@ impl Egress {
         let addresses = self.resolve(host, networks).await?;
         let stream = first_to_accept(host, &addresses, port, limit).await?;
         // A peer that delays its acknowledgements would otherwise stall small writes for 40 ms.
-        let source = stream.set_nodelay(true);
-        source.map_err(|source| refused(host, source))?;
+        stream.set_nodelay(true).map_err(|source| refused(host, source))?;
         Ok(stream)
     }
 
@@ -87,10 +81,7 @@ impl Egress {
         match timeout(limit, self.tls.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(handshake_error(host, error)),
-            Err(_) => Err(EgressError::Timeout {
-                what: Step::Handshake,
-                limit,
-            }),
+            Err(_) => Err(EgressError::Timeout { what: Step::Handshake, limit }),
         }
     }
 }
@@ -104,10 +95,7 @@ async fn first_to_accept(
     limit: Duration,
 ) -> Result<TcpStream, EgressError> {
     let end = Instant::now() + limit;
-    let mut last = EgressError::Timeout {
-        what: Step::Connect,
-        limit,
-    };
+    let mut last = EgressError::Timeout { what: Step::Connect, limit };
     for (tried, ip) in (0u32..).zip(addresses) {
         let left = u32::try_from(addresses.len()).unwrap_or(u32::MAX) - tried;
         let share = end.saturating_duration_since(Instant::now()) / left;
@@ -122,23 +110,16 @@ async fn first_to_accept(
 }
 
 fn refused(host: &Host, source: std::io::Error) -> EgressError {
-    EgressError::Connect {
-        host: host.to_string(),
-        source,
-    }
+    EgressError::Connect { host: host.to_string(), source }
 }
 
 fn handshake_error(host: &Host, error: std::io::Error) -> EgressError {
     let host = host.to_string();
     let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     match inner {
-        Some(source @ rustls::Error::InvalidCertificate(_)) => EgressError::Certificate {
-            host,
-            source: source.clone(),
-        },
-        _ => EgressError::Tls {
-            host,
-            source: error,
-        },
+        Some(source @ rustls::Error::InvalidCertificate(_)) => {
+            EgressError::Certificate { host, source: source.clone() }
+        }
+        _ => EgressError::Tls { host, source: error },
     }
 }

@@ -13,7 +13,7 @@ pub fn is_forbidden(name: &HeaderName) -> bool {
     FORBIDDEN.contains(name) || name.as_str().starts_with("proxy-")
 }
 
-const FORBIDDEN: [HeaderName; 9] = [
+const FORBIDDEN: [HeaderName; 11] = [
     header::CONNECTION,
     header::EXPECT,
     header::HOST,
@@ -22,8 +22,10 @@ const FORBIDDEN: [HeaderName; 9] = [
     header::UPGRADE,
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
-    // Read by some servers in place of the request line that was judged.
+    // Read by some servers in place of the method that was judged.
+    HeaderName::from_static("x-http-method"),
     HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
 ];
 
 /// What goes on the wire: the guest's fields without the forbidden ones, and our `Host` first.

@@ -19,12 +19,14 @@ mod options;
 mod resolve;
 mod send;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::body::ResponseBody;
 pub use self::error::{EgressError, Step};
 pub use self::headers::is_forbidden;
 pub use self::options::EgressOptions;
+pub(crate) use self::resolve::refused;
 pub use self::resolve::{Resolve, SystemResolver};
 pub use self::send::Timeouts;
 
@@ -49,21 +51,26 @@ impl Egress {
     ///
     /// # Errors
     /// As [`Egress::new`].
-    pub fn with_resolver(
-        options: EgressOptions,
-        resolver: Arc<dyn Resolve>,
-    ) -> Result<Self, EgressError> {
+    pub fn with_resolver(options: EgressOptions, resolver: Arc<dyn Resolve>) -> Result<Self, EgressError> {
         let tls = connect::tls(options.extra_ca.as_deref())?;
-        Ok(Self {
-            options,
-            resolver,
-            tls,
-        })
+        Ok(Self { options, resolver, tls })
     }
 
     /// The limits in force.
     pub fn options(&self) -> &EgressOptions {
         &self.options
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self::new(EgressOptions::default()).expect("only an extra CA file can be unreadable")
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

@@ -39,9 +39,7 @@ const MAX_ADDRESSES: usize = 16;
 
 impl Default for SystemResolver {
     fn default() -> Self {
-        Self {
-            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
-        }
+        Self { lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) }
     }
 }
 
@@ -65,45 +63,41 @@ impl Egress {
     ///
     /// # Errors
     /// [`EgressError::Address`] if any address is neither; otherwise what the resolver says.
-    pub async fn resolve(
-        &self,
-        host: &Host,
-        networks: &Networks,
-    ) -> Result<Vec<IpAddr>, EgressError> {
+    pub async fn resolve(&self, host: &Host, networks: &Networks) -> Result<Vec<IpAddr>, EgressError> {
+        let addresses = self.resolve_unjudged(host).await?;
+        match refused(&addresses, networks) {
+            Some(ip) => Err(EgressError::Address { host: host.to_string(), ip }),
+            None => Ok(addresses),
+        }
+    }
+
+    /// The addresses of a host as the resolver gives them, for callers that judge them by several
+    /// grants. Never empty; nothing may connect to them before [`refused`] says `None`.
+    ///
+    /// # Errors
+    /// What the resolver says.
+    pub(crate) async fn resolve_unjudged(&self, host: &Host) -> Result<Vec<IpAddr>, EgressError> {
         let mut addresses = match host {
             Host::Ip(ip) => vec![*ip],
             Host::Name(name) => self.lookup(name).await?,
         };
-        if let Some(ip) = addresses.iter().find(|ip| !networks.permit(**ip)) {
-            return Err(EgressError::Address {
-                host: host.to_string(),
-                ip: *ip,
-            });
-        }
         addresses.truncate(MAX_ADDRESSES);
         Ok(addresses)
     }
 
     async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, EgressError> {
         let limit = self.options.resolve_timeout;
-        let failed = |source| EgressError::Resolve {
-            host: name.to_owned(),
-            source,
-        };
+        let failed = |source| EgressError::Resolve { host: name.to_owned(), source };
         let answer = tokio::time::timeout(limit, self.resolver.resolve(name)).await;
-        let answer = answer.map_err(|_| EgressError::Timeout {
-            what: Step::Resolve,
-            limit,
-        })?;
+        let answer = answer.map_err(|_| EgressError::Timeout { what: Step::Resolve, limit })?;
+        let answer = answer.map_err(|error| failed(Some(error)))?;
         // Mapped addresses are the IPv4 machines inside; judged and connected to as such.
-        let addresses: Vec<IpAddr> = answer
-            .map_err(|error| failed(Some(error)))?
-            .iter()
-            .map(IpAddr::to_canonical)
-            .collect();
-        if addresses.is_empty() {
-            return Err(failed(None));
-        }
-        Ok(addresses)
+        let addresses: Vec<IpAddr> = answer.iter().map(IpAddr::to_canonical).collect();
+        if addresses.is_empty() { Err(failed(None)) } else { Ok(addresses) }
     }
+}
+
+/// The first address that a grant does not let anyone connect to.
+pub(crate) fn refused(addresses: &[IpAddr], networks: &Networks) -> Option<IpAddr> {
+    addresses.iter().copied().find(|ip| !networks.permit(*ip))
 }

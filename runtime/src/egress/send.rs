@@ -83,14 +83,11 @@ impl Egress {
         let (theirs, body) = request.into_parts();
         let limit = usize::try_from(self.options.max_request_body).unwrap_or(usize::MAX);
         let mut ours = Request::new(Limited::new(body, limit));
-        *ours.method_mut() = target
-            .method()
-            .parse()
-            .map_err(|_| EgressError::Request("the method is not valid"))?;
+        *ours.method_mut() =
+            target.method().parse().map_err(|_| EgressError::Request("the method is not valid"))?;
         let path = theirs.uri.into_parts().path_and_query;
         *ours.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
-        *ours.headers_mut() =
-            headers::outgoing(&theirs.headers, &target.authority(), &self.options)?;
+        *ours.headers_mut() = headers::outgoing(&theirs.headers, &target.authority(), &self.options)?;
         Ok(ours)
     }
 
@@ -142,9 +139,7 @@ impl Egress {
         }
         let cause = error.source();
         if cause.is_some_and(|cause| cause.is::<LengthLimitError>()) {
-            return EgressError::RequestBody {
-                limit: self.options.max_request_body,
-            };
+            return EgressError::RequestBody { limit: self.options.max_request_body };
         }
         broken(error)
     }

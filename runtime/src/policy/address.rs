@@ -32,9 +32,7 @@ pub fn is_nameable(ip: IpAddr) -> bool {
             let first = ip.octets()[0];
             first != 0 && first < 224
         }
-        IpAddr::V6(ip) => {
-            ip.to_ipv4_mapped().is_none() && !ip.is_unspecified() && !ip.is_multicast()
-        }
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_none() && !ip.is_unspecified() && !ip.is_multicast(),
     }
 }
 
@@ -101,9 +99,9 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 /// Whether an IPv6 form of a metadata address: mapped, compatible, NAT64 or 6to4.
 fn carries_metadata(ip: Ipv6Addr) -> bool {
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0 | 0xffff, hi, lo]
-        | [0x64, 0xff9b, _, _, _, _, hi, lo]
-        | [0x2002, hi, lo, ..] => METADATA_V4.contains(&embedded(hi, lo)),
+        [0, 0, 0, 0, 0, 0 | 0xffff, hi, lo] | [0x64, 0xff9b, _, _, _, _, hi, lo] | [0x2002, hi, lo, ..] => {
+            METADATA_V4.contains(&embedded(hi, lo))
+        }
         _ => false,
     }
 }
@@ -245,25 +243,10 @@ mod tests {
 
     #[test]
     fn a_grant_can_not_name_what_is_not_one_machine() {
-        for text in [
-            "0.0.0.0",
-            "0.0.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "240.0.0.1",
-            "::",
-            "ff02::1",
-        ] {
+        for text in ["0.0.0.0", "0.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "::", "ff02::1"] {
             assert!(!is_nameable(ip(text)), "{text}");
         }
-        for text in [
-            "127.0.0.1",
-            "10.0.0.1",
-            "169.254.169.254",
-            "::1",
-            "fd00::1",
-            "8.8.8.8",
-        ] {
+        for text in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "8.8.8.8"] {
             assert!(is_nameable(ip(text)), "{text}");
         }
     }

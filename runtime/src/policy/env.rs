@@ -28,11 +28,7 @@ pub fn check(env: &BTreeMap<String, String>) -> Result<(), GrantError> {
     for (name, value) in env {
         check_name(name)?;
         if value.contains('\0') {
-            return Err(error(
-                name,
-                "the value holds a NUL",
-                "remove the NUL from the value",
-            ));
+            return Err(error(name, "the value holds a NUL", "remove the NUL from the value"));
         }
         total = total.saturating_add(name.len()).saturating_add(value.len());
         if total > MAX_TOTAL {

@@ -21,12 +21,7 @@ pub struct GrantError {
 impl GrantError {
     /// Takes cause and hint from a rule that doesn't know which grant it judges.
     pub(crate) fn new(capability: &'static str, value: &str, fault: Fault) -> Self {
-        Self {
-            capability,
-            value: shown(value),
-            cause: fault.cause,
-            hint: fault.hint,
-        }
+        Self { capability, value: shown(value), cause: fault.cause, hint: fault.hint }
     }
 }
 
@@ -39,10 +34,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(cause: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            cause: cause.into(),
-            hint: hint.into(),
-        }
+        Self { cause: cause.into(), hint: hint.into() }
     }
 }
 
@@ -51,10 +43,7 @@ const SHOWN: usize = 200;
 
 /// The value for a message: one line, bounded, and without a password in the authority.
 fn shown(value: &str) -> String {
-    let clean: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let bare = match clean.split_once("://") {
         Some((scheme, rest)) => {
             let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());

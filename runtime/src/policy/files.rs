@@ -38,11 +38,7 @@ impl FilesGrant {
         check_host_path(host).map_err(|f| GrantError::new(CAPABILITY, host, f))?;
         check_guest(guest).map_err(|f| GrantError::new(CAPABILITY, guest, f))?;
         let mode = Mode::parse(mode).map_err(|f| GrantError::new(CAPABILITY, mode, f))?;
-        Ok(Self {
-            host: PathBuf::from(host),
-            guest: guest.to_owned(),
-            mode,
-        })
+        Ok(Self { host: PathBuf::from(host), guest: guest.to_owned(), mode })
     }
 
     /// The directory on the host, as written in the config.
@@ -74,20 +70,15 @@ impl FilesGrant {
     pub fn check_host(&self) -> Result<(), GrantError> {
         let fault = match std::fs::metadata(&self.host) {
             Ok(meta) if meta.is_dir() => return Ok(()),
-            Ok(_) => Fault::new(
-                "the host path is not a directory",
-                "grant the directory that holds the file",
-            ),
+            Ok(_) => {
+                Fault::new("the host path is not a directory", "grant the directory that holds the file")
+            }
             Err(error) => Fault::new(
                 format!("the host directory can't be opened: {error}"),
                 "create the directory, or correct `host`",
             ),
         };
-        Err(GrantError::new(
-            CAPABILITY,
-            &self.host.to_string_lossy(),
-            fault,
-        ))
+        Err(GrantError::new(CAPABILITY, &self.host.to_string_lossy(), fault))
     }
 
     /// Refuses grants that leave open which of two applies to a path.
@@ -144,20 +135,14 @@ fn check_guest(guest: &str) -> Result<(), Fault> {
         return Err(Fault::new(cause, hint));
     }
     if guest.chars().any(|c| c.is_control() || c == '\\') {
-        return Err(Fault::new(
-            "the guest path holds a control character or a backslash",
-            hint,
-        ));
+        return Err(Fault::new("the guest path holds a control character or a backslash", hint));
     }
     if rest.is_empty() {
         return Ok(());
     }
     match rest.split('/').find(|s| matches!(*s, "" | "." | "..")) {
         Some("") => Err(Fault::new("the guest path has an empty segment", hint)),
-        Some(dots) => Err(Fault::new(
-            format!("the guest path has a `{dots}` segment"),
-            hint,
-        )),
+        Some(dots) => Err(Fault::new(format!("the guest path has a `{dots}` segment"), hint)),
         None => Ok(()),
     }
 }
@@ -174,10 +159,7 @@ fn conflict(a: &FilesGrant, b: &FilesGrant) -> Option<Fault> {
         return Some(Fault::new(cause, "use guest paths side by side: /a and /b"));
     }
     if a.host == b.host && a.mode != b.mode {
-        let cause = format!(
-            "the host directory `{}` is granted both ro and rw",
-            a.host.display()
-        );
+        let cause = format!("the host directory `{}` is granted both ro and rw", a.host.display());
         return Some(Fault::new(cause, "keep the one that is meant"));
     }
     None
@@ -186,9 +168,7 @@ fn conflict(a: &FilesGrant, b: &FilesGrant) -> Option<Fault> {
 /// Whether guest path `inner` lies below `outer`.
 fn inside(outer: &str, inner: &str) -> bool {
     let outer = outer.trim_end_matches('/');
-    inner
-        .strip_prefix(outer)
-        .is_some_and(|rest| rest.starts_with('/'))
+    inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -202,22 +182,15 @@ mod tests {
         assert_eq!(grant.host(), Path::new("./data"));
         assert_eq!((grant.guest(), grant.mode()), ("/data", Mode::ReadWrite));
         assert!(FilesGrant::parse("/", "/", "ro").is_ok());
-        assert_eq!(
-            grant.under(Path::new("/etc/x")).host(),
-            Path::new("/etc/x/./data")
-        );
+        assert_eq!(grant.under(Path::new("/etc/x")).host(), Path::new("/etc/x/./data"));
     }
 
     #[test]
     fn refuses_guest_paths_that_are_not_absolute_and_normal() {
-        for guest in [
-            "", "data", "./data", "/data/", "/a//b", "/a/./b", "/a/..", "/a/../b", "/a\\b", "/a\0",
-        ] {
+        for guest in ["", "data", "./data", "/data/", "/a//b", "/a/./b", "/a/..", "/a/../b", "/a\\b", "/a\0"]
+        {
             let error = FilesGrant::parse("./data", guest, "ro").unwrap_err();
-            assert!(
-                error.hint.contains("guest = \"/data\""),
-                "{guest:?}: {error}"
-            );
+            assert!(error.hint.contains("guest = \"/data\""), "{guest:?}: {error}");
         }
         assert!(FilesGrant::parse("", "/data", "ro").is_err());
         let error = FilesGrant::parse("d", "/data", "r").unwrap_err();
@@ -245,12 +218,6 @@ mod tests {
         assert!(missing.cause.contains("can't be opened"), "{missing}");
         let file = dir.path().join("f");
         std::fs::write(&file, "x").unwrap();
-        assert!(
-            at(&file)
-                .check_host()
-                .unwrap_err()
-                .cause
-                .contains("not a directory")
-        );
+        assert!(at(&file).check_host().unwrap_err().cause.contains("not a directory"));
     }
 }

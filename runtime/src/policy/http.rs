@@ -76,18 +76,14 @@ impl HttpGrant {
         let (methods, url) = match rule.split_once(' ') {
             Some((methods, url)) => (methods, url),
             None if rule.contains("://") => {
-                let hint =
-                    format!("put the methods in front: \"GET {rule}\", or \"* {rule}\" for all");
+                let hint = format!("put the methods in front: \"GET {rule}\", or \"* {rule}\" for all");
                 return Err(Fault::new("the method is missing", hint));
             }
             None => return Err(Fault::new("it is not a method and a URL", EXAMPLE)),
         };
         let methods = Methods::parse(methods)?;
         let (scheme, rest) = url.split_once("://").ok_or_else(|| {
-            Fault::new(
-                "the scheme is missing",
-                format!("write https://{url}, or http://{url}"),
-            )
+            Fault::new("the scheme is missing", format!("write https://{url}, or http://{url}"))
         })?;
         let scheme = Scheme::parse(scheme).map_err(|cause| Fault::new(cause, EXAMPLE))?;
         let Some(slash) = rest.find('/') else {
@@ -95,8 +91,7 @@ impl HttpGrant {
             return Err(Fault::new("the path is missing", hint));
         };
         let (authority, path) = rest.split_at(slash);
-        let (host, port) =
-            split_authority(authority).map_err(|cause| Fault::new(cause, EXAMPLE))?;
+        let (host, port) = split_authority(authority).map_err(|cause| Fault::new(cause, EXAMPLE))?;
         let host = HostPattern::parse(host)?;
         let networks = match &host {
             HostPattern::Exact(host) => networks.and_literal(host)?,
@@ -149,10 +144,7 @@ pub(crate) fn judge<'a>(grants: &'a [HttpGrant], target: &Target) -> Result<&'a 
 
 /// The denial of a request whose host resolved to an address that is neither public nor named.
 pub fn denied_address(target: &Target, ip: IpAddr) -> Denial {
-    let reason = format!(
-        "{} resolves to {ip}, which is not a public address",
-        target.host()
-    );
+    let reason = format!("{} resolves to {ip}, which is not a public address", target.host());
     denial(target, reason, Some(ip))
 }
 
@@ -180,10 +172,7 @@ impl Methods {
         if text == "*" {
             return Ok(Self::Any);
         }
-        text.split(',')
-            .map(parse_method)
-            .collect::<Result<_, _>>()
-            .map(Self::Listed)
+        text.split(',').map(parse_method).collect::<Result<_, _>>().map(Self::Listed)
     }
 
     fn contain(&self, method: &str) -> bool {
@@ -195,12 +184,8 @@ impl Methods {
 }
 
 fn parse_method(text: &str) -> Result<String, Fault> {
-    let method = check_method(text).map_err(|cause| {
-        Fault::new(
-            cause,
-            "write methods as GET,POST without spaces, or * for all",
-        )
-    })?;
+    let method = check_method(text)
+        .map_err(|cause| Fault::new(cause, "write methods as GET,POST without spaces, or * for all"))?;
     if method.contains('*') || method != method.to_ascii_uppercase() {
         let hint = format!("methods are upper case: {}", method.to_ascii_uppercase());
         return Err(Fault::new(format!("`{method}` is not a method"), hint));
@@ -219,22 +204,12 @@ impl fmt::Display for Methods {
 
 impl fmt::Display for HttpGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}://{}",
-            self.methods,
-            self.scheme.as_str(),
-            self.host
-        )?;
+        write!(f, "{} {}://{}", self.methods, self.scheme.as_str(), self.host)?;
         if self.port != self.scheme.default_port() {
             write!(f, ":{}", self.port)?;
         }
         write!(f, "{}", self.path)?;
         let networks = self.networks.to_string();
-        if networks.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " @{networks}")
-        }
+        if networks.is_empty() { Ok(()) } else { write!(f, " @{networks}") }
     }
 }

@@ -70,12 +70,7 @@ impl Grants {
         check_count("files", files.len())?;
         FilesGrant::check_disjoint(&files)?;
         env::check(&env)?;
-        Ok(Self {
-            http,
-            tcp,
-            files,
-            env,
-        })
+        Ok(Self { http, tcp, files, env })
     }
 
     /// The `http` grants.

@@ -40,16 +40,10 @@ impl Networks {
     }
 
     fn parse(list: &str) -> Result<Self, Fault> {
-        let networks: Vec<Network> = list
-            .split(',')
-            .take(MAX_NETWORKS + 1)
-            .map(Network::parse)
-            .collect::<Result<_, _>>()?;
+        let networks: Vec<Network> =
+            list.split(',').take(MAX_NETWORKS + 1).map(Network::parse).collect::<Result<_, _>>()?;
         if networks.len() > MAX_NETWORKS {
-            return Err(Fault::new(
-                format!("more than {MAX_NETWORKS} networks"),
-                HINT,
-            ));
+            return Err(Fault::new(format!("more than {MAX_NETWORKS} networks"), HINT));
         }
         Ok(Self(networks))
     }
@@ -96,9 +90,8 @@ impl Network {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let base: IpAddr = address
-            .parse()
-            .map_err(|_| Fault::new(format!("`{address}` is not an IP address"), HINT))?;
+        let base: IpAddr =
+            address.parse().map_err(|_| Fault::new(format!("`{address}` is not an IP address"), HINT))?;
         let prefix = match prefix {
             Some(text) => parse_prefix(text, base)?,
             None => bits(base),
@@ -127,10 +120,7 @@ impl Network {
 
     fn masked(self, ip: IpAddr) -> u128 {
         let host_bits = u32::from(bits(ip) - self.prefix);
-        to_bits(ip)
-            .checked_shr(host_bits)
-            .and_then(|n| n.checked_shl(host_bits))
-            .unwrap_or(0)
+        to_bits(ip).checked_shr(host_bits).and_then(|n| n.checked_shl(host_bits)).unwrap_or(0)
     }
 }
 
@@ -145,11 +135,7 @@ impl fmt::Display for Network {
 }
 
 fn parse_prefix(text: &str, base: IpAddr) -> Result<u8, Fault> {
-    let least = if base.is_ipv4() {
-        MIN_PREFIX_V4
-    } else {
-        MIN_PREFIX_V6
-    };
+    let least = if base.is_ipv4() { MIN_PREFIX_V4 } else { MIN_PREFIX_V6 };
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse::<u8>() {
         Ok(n) if digits && (least..=bits(base)).contains(&n) => Ok(n),

@@ -48,8 +48,7 @@ enum Segment {
     Rest(String),
 }
 
-const HINT: &str =
-    "`*` stands for one whole segment, or at the end for the rest: /v1/*/items, /v1/*";
+const HINT: &str = "`*` stands for one whole segment, or at the end for the rest: /v1/*/items, /v1/*";
 
 impl PathPattern {
     /// Reads the path of an http grant.
@@ -68,10 +67,7 @@ impl PathPattern {
             .enumerate()
             .map(|(i, part)| Segment::parse(part, i == last))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            segments,
-            text: normal,
-        })
+        Ok(Self { segments, text: normal })
     }
 
     /// Whether a path is meant.
@@ -101,10 +97,7 @@ impl Segment {
             None => Ok(Self::Literal(part.to_owned())),
             Some((start, "")) if last => Ok(Self::Rest(start.to_owned())),
             Some(("", "")) => Ok(Self::Any),
-            Some(_) => Err(Fault::new(
-                format!("`*` stands inside the segment `{part}`"),
-                HINT,
-            )),
+            Some(_) => Err(Fault::new(format!("`*` stands inside the segment `{part}`"), HINT)),
         }
     }
 }
@@ -153,8 +146,7 @@ fn normalize(raw: &str, star: Star) -> Result<String, String> {
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'%' => {
-                let value =
-                    hex_pair(bytes, at + 1).ok_or("the path has a `%` without two hex digits")?;
+                let value = hex_pair(bytes, at + 1).ok_or("the path has a `%` without two hex digits")?;
                 check_encoded(value)?;
                 push(&mut out, value);
                 at += 3;
@@ -170,9 +162,7 @@ fn normalize(raw: &str, star: Star) -> Result<String, String> {
             b'\\' => return Err("the path has a backslash".to_owned()),
             _ => {
                 let shown = char::from(byte).escape_default();
-                return Err(format!(
-                    "the path has `{shown}`, which must be percent-encoded"
-                ));
+                return Err(format!("the path has `{shown}`, which must be percent-encoded"));
             }
         }
     }
@@ -232,9 +222,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, path: &str) -> bool {
-        PathPattern::parse(pattern)
-            .unwrap()
-            .matches(&Path::parse(path).unwrap())
+        PathPattern::parse(pattern).unwrap().matches(&Path::parse(path).unwrap())
     }
 
     #[test]
@@ -317,9 +305,7 @@ mod tests {
 
     #[test]
     fn a_wildcard_stands_for_a_segment_or_the_rest() {
-        for pattern in [
-            "/a*b", "/a*/b", "/*a", "/**", "/a/**", "/a?x=*", "/a#b", "", "v1",
-        ] {
+        for pattern in ["/a*b", "/a*/b", "/*a", "/**", "/a/**", "/a?x=*", "/a#b", "", "v1"] {
             let parsed = PathPattern::parse(pattern);
             assert!(pattern.is_empty() || parsed.is_err(), "{pattern}");
         }

@@ -46,9 +46,8 @@ impl Target {
         if url.len() > MAX_URL {
             return Err(refuse(format!("the URL is longer than {MAX_URL} bytes")));
         }
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| refuse("the URL has no scheme".to_owned()))?;
+        let (scheme, rest) =
+            url.split_once("://").ok_or_else(|| refuse("the URL has no scheme".to_owned()))?;
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, path_and_query) = rest.split_at(end);
         let path = path_of(path_and_query).map_err(refuse)?;
@@ -80,8 +79,7 @@ impl Target {
 
     /// The second wall: another parser must see the same destination.
     fn check_second_reading(&self, url: &str) -> Result<(), String> {
-        let second =
-            url::Url::parse(url).map_err(|error| format!("the URL is not valid: {error}"))?;
+        let second = url::Url::parse(url).map_err(|error| format!("the URL is not valid: {error}"))?;
         let host = second.host().map(|host| host.to_string());
         let same = second.scheme() == self.scheme.as_str()
             && host.as_deref() == Some(self.host.to_string().as_str())
@@ -89,11 +87,7 @@ impl Target {
             && second.username().is_empty()
             && second.password().is_none()
             && Path::parse(second.path()).as_ref() == Ok(&self.path);
-        if same {
-            Ok(())
-        } else {
-            Err("the URL can be read in two ways".to_owned())
-        }
+        if same { Ok(()) } else { Err("the URL can be read in two ways".to_owned()) }
     }
 
     /// The method, as sent.
@@ -133,19 +127,9 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            method,
-            scheme,
-            path,
-            ..
-        } = self;
+        let Self { method, scheme, path, .. } = self;
         let authority = self.authority();
-        write!(
-            f,
-            "{method} {}://{authority}{}",
-            scheme.as_str(),
-            path.as_str()
-        )
+        write!(f, "{method} {}://{authority}{}", scheme.as_str(), path.as_str())
     }
 }
 
@@ -219,9 +203,7 @@ fn path_of(path_and_query: &str) -> Result<&str, String> {
     if path_and_query.contains('#') {
         return Err("the URL holds a fragment".to_owned());
     }
-    let (path, query) = path_and_query
-        .split_once('?')
-        .unwrap_or((path_and_query, ""));
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
     let clean = |b: u8| b > 0x20 && b != 0x7f;
     if query.bytes().all(clean) {
         Ok(path)
@@ -248,10 +230,5 @@ fn unjudged(method: &str, url: &str, reason: String) -> Denial {
         .take(SHOWN)
         .map(|c| if c.is_control() { '?' } else { c })
         .collect();
-    Denial {
-        capability: "http",
-        attempt,
-        reason,
-        allow: None,
-    }
+    Denial { capability: "http", attempt, reason, allow: None }
 }

@@ -67,21 +67,14 @@ impl TcpGrant {
             return Err(Fault::new("a tcp grant has no path", EXAMPLE));
         }
         if rule.contains('*') {
-            return Err(Fault::new(
-                "a tcp grant has no wildcard",
-                "grant each host and port by itself",
-            ));
+            return Err(Fault::new("a tcp grant has no wildcard", "grant each host and port by itself"));
         }
         let (host, port) = split_authority(rule).map_err(|cause| Fault::new(cause, EXAMPLE))?;
         let host = Host::parse(host).map_err(|cause| Fault::new(cause, EXAMPLE))?;
-        let port = port
-            .ok_or_else(|| Fault::new("the port is missing", format!("add it: \"{host}:5432\"")))?;
+        let port =
+            port.ok_or_else(|| Fault::new("the port is missing", format!("add it: \"{host}:5432\"")))?;
         let networks = networks.and_literal(&host)?;
-        Ok(Self {
-            host,
-            port,
-            networks,
-        })
+        Ok(Self { host, port, networks })
     }
 }
 
@@ -89,11 +82,7 @@ impl fmt::Display for TcpGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)?;
         let networks = self.networks.to_string();
-        if networks.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " @{networks}")
-        }
+        if networks.is_empty() { Ok(()) } else { write!(f, " @{networks}") }
     }
 }
 
@@ -101,21 +90,12 @@ impl fmt::Display for TcpGrant {
 ///
 /// # Errors
 /// A denial if the name can't be judged or no grant is for it.
-pub(crate) fn judge_name<'a>(
-    grants: &'a [TcpGrant],
-    name: &str,
-) -> Result<Vec<&'a TcpGrant>, Denial> {
-    let bracketed = name
-        .parse::<std::net::Ipv6Addr>()
-        .map(|ip| format!("[{ip}]"));
+pub(crate) fn judge_name<'a>(grants: &'a [TcpGrant], name: &str) -> Result<Vec<&'a TcpGrant>, Denial> {
+    let bracketed = name.parse::<std::net::Ipv6Addr>().map(|ip| format!("[{ip}]"));
     let host = match Host::parse(bracketed.as_deref().unwrap_or(name)) {
         Ok(host) => host,
         Err(reason) => {
-            let attempt = name
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(SHOWN)
-                .collect::<String>();
+            let attempt = name.chars().filter(|c| !c.is_control()).take(SHOWN).collect::<String>();
             return Err(denial(format!("resolve {attempt}"), reason, None));
         }
     };
@@ -139,15 +119,11 @@ pub(crate) fn judge_address<'a>(
     name: Option<&Host>,
 ) -> Result<&'a TcpGrant, Denial> {
     let literal = Host::Ip(address.ip());
-    let found = grants
-        .iter()
-        .find(|g| g.host == literal && g.port == address.port());
+    let found = grants.iter().find(|g| g.host == literal && g.port == address.port());
     found.ok_or_else(|| {
         let host = name.unwrap_or(&literal);
         let offer = format!("{host}:{}", address.port());
-        let allow = TcpGrant::parse(&offer)
-            .is_ok()
-            .then(|| format!("tcp = [\"{offer}\"]"));
+        let allow = TcpGrant::parse(&offer).is_ok().then(|| format!("tcp = [\"{offer}\"]"));
         let reason = match name {
             Some(name) => format!("the grants for {name} are for other ports"),
             None => "no tcp grant is for this address".to_owned(),
@@ -165,10 +141,5 @@ pub fn denied_address(grant: &TcpGrant, ip: IpAddr) -> Denial {
 }
 
 fn denial(attempt: String, reason: String, allow: Option<String>) -> Denial {
-    Denial {
-        capability: CAPABILITY,
-        attempt,
-        reason,
-        allow,
-    }
+    Denial { capability: CAPABILITY, attempt, reason, allow }
 }

@@ -47,21 +47,9 @@ fn method_scheme_host_port_and_path_must_all_match() {
     ] {
         assert!(!allowed(grant, method, url), "{method} {url}");
     }
-    assert!(allowed(
-        "* http://h.example/*",
-        "PATCH",
-        "http://h.example:80"
-    ));
-    assert!(!allowed(
-        "* http://h.example/*",
-        "CONNECT",
-        "http://h.example/"
-    ));
-    assert!(!allowed(
-        "* http://h.example/*",
-        "TRACE",
-        "http://h.example/"
-    ));
+    assert!(allowed("* http://h.example/*", "PATCH", "http://h.example:80"));
+    assert!(!allowed("* http://h.example/*", "CONNECT", "http://h.example/"));
+    assert!(!allowed("* http://h.example/*", "TRACE", "http://h.example/"));
 }
 
 #[test]
@@ -108,34 +96,18 @@ fn a_url_that_can_be_read_two_ways_is_refused() {
 fn an_address_has_one_spelling() {
     let grant = "GET http://127.0.0.1:8080/*";
     assert!(allowed(grant, "GET", "http://127.0.0.1:8080/x"));
-    for host in [
-        "2130706433",
-        "0x7f000001",
-        "0177.0.0.1",
-        "127.1",
-        "127.0.0.1.",
-        "[::ffff:7f00:1]",
-        "localhost",
-    ] {
-        assert!(
-            !allowed(grant, "GET", &format!("http://{host}:8080/x")),
-            "{host}"
-        );
+    for host in
+        ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1.", "[::ffff:7f00:1]", "localhost"]
+    {
+        assert!(!allowed(grant, "GET", &format!("http://{host}:8080/x")), "{host}");
     }
-    assert!(allowed(
-        "GET http://[::1]/*",
-        "GET",
-        "http://[0:0:0:0:0:0:0:1]/x"
-    ));
+    assert!(allowed("GET http://[::1]/*", "GET", "http://[0:0:0:0:0:0:0:1]/x"));
 }
 
 #[test]
 fn a_literal_and_a_suffix_name_private_addresses() {
     let permit = |grant: &str, ip: &str| {
-        HttpGrant::parse(grant)
-            .unwrap()
-            .networks()
-            .permit(ip.parse::<IpAddr>().unwrap())
+        HttpGrant::parse(grant).unwrap().networks().permit(ip.parse::<IpAddr>().unwrap())
     };
     assert!(permit("GET http://127.0.0.1/*", "127.0.0.1"));
     assert!(!permit("GET http://127.0.0.1/*", "127.0.0.2"));
@@ -147,76 +119,24 @@ fn a_literal_and_a_suffix_name_private_addresses() {
 #[test]
 fn a_grant_that_makes_no_sense_says_what_to_write() {
     for (grant, cause, hint) in [
-        (
-            "https://a.example/*",
-            "the method is missing",
-            "\"GET https://a.example/*\"",
-        ),
-        (
-            "GET a.example/*",
-            "the scheme is missing",
-            "https://a.example/*",
-        ),
-        (
-            "GET ftp://a.example/*",
-            "neither http nor https",
-            "https://api.example.com",
-        ),
-        (
-            "GET https://a.example",
-            "the path is missing",
-            "https://a.example/*",
-        ),
-        (
-            "GET https://a.example:0/*",
-            "the port is not",
-            "https://api",
-        ),
-        (
-            "GET https://a.example:65536/*",
-            "the port is not",
-            "https://api",
-        ),
+        ("https://a.example/*", "the method is missing", "\"GET https://a.example/*\""),
+        ("GET a.example/*", "the scheme is missing", "https://a.example/*"),
+        ("GET ftp://a.example/*", "neither http nor https", "https://api.example.com"),
+        ("GET https://a.example", "the path is missing", "https://a.example/*"),
+        ("GET https://a.example:0/*", "the port is not", "https://api"),
+        ("GET https://a.example:65536/*", "the port is not", "https://api"),
         ("GET https://a.*.example/*", "first labels", "*.example.com"),
         ("GET https://*/*", "first labels", "*.example.com"),
-        (
-            "GET https://a.example/v*/x",
-            "inside the segment `v*`",
-            "/v1/*",
-        ),
-        (
-            "GET https://a.example/v1?x=1",
-            "no query",
-            "every query is allowed",
-        ),
+        ("GET https://a.example/v*/x", "inside the segment `v*`", "/v1/*"),
+        ("GET https://a.example/v1?x=1", "no query", "every query is allowed"),
         ("GET https://a.example/../x", "`..` segment", "/v1/*"),
         ("GET https://bob:pw@a.example/", "user name", "https://api"),
         ("GET https://bücher.example/", "not ASCII", "host name"),
-        (
-            "GET https://0.0.0.0/",
-            "not the address of one machine",
-            "10.1.2.3",
-        ),
-        (
-            "GET https://a.example/* @0.0.0.0/0",
-            "not a prefix",
-            "10.0.0.0/8",
-        ),
-        (
-            "GET https://a.example/* @10.1.2.3/8",
-            "inside a network",
-            "10.0.0.0/8",
-        ),
-        (
-            "get https://a.example/*",
-            "`get` is not a method",
-            "upper case: GET",
-        ),
-        (
-            "GET, POST https://a.example/*",
-            "not an HTTP token",
-            "GET,POST",
-        ),
+        ("GET https://0.0.0.0/", "not the address of one machine", "10.1.2.3"),
+        ("GET https://a.example/* @0.0.0.0/0", "not a prefix", "10.0.0.0/8"),
+        ("GET https://a.example/* @10.1.2.3/8", "inside a network", "10.0.0.0/8"),
+        ("get https://a.example/*", "`get` is not a method", "upper case: GET"),
+        ("GET, POST https://a.example/*", "not an HTTP token", "GET,POST"),
         ("CONNECT https://a.example/*", "never allowed", "GET,POST"),
         ("", "not a method and a URL", "https://api"),
     ] {
@@ -251,9 +171,7 @@ fn grants_read_back_as_they_are_shown() {
         assert_eq!(grant.to_string(), text);
     }
     assert_eq!(
-        TcpGrant::parse("DB.internal:5432 @10.1.2.3")
-            .unwrap()
-            .to_string(),
+        TcpGrant::parse("DB.internal:5432 @10.1.2.3").unwrap().to_string(),
         "db.internal:5432 @10.1.2.3"
     );
 }
@@ -261,83 +179,43 @@ fn grants_read_back_as_they_are_shown() {
 #[test]
 fn a_denial_names_the_line_that_allows_it_and_no_secret() {
     let none = Grants::default();
-    let denied = |grants: &Grants, url: &str| {
-        grants
-            .allow_http(&Target::parse("GET", url).unwrap())
-            .unwrap_err()
-    };
+    let denied =
+        |grants: &Grants, url: &str| grants.allow_http(&Target::parse("GET", url).unwrap()).unwrap_err();
     let denial = denied(&none, "https://api.example.com:443/v1/x?token=hunter2");
     assert_eq!(denial.attempt, "GET https://api.example.com/v1/x");
     assert_eq!(denial.reason, "no http grant");
-    assert_eq!(
-        denial.allow.as_deref(),
-        Some("http = [\"GET https://api.example.com/v1/x\"]")
-    );
+    assert_eq!(denial.allow.as_deref(), Some("http = [\"GET https://api.example.com/v1/x\"]"));
 
-    let near = grants(
-        &["GET https://b.example/*", "POST https://a.example/x"],
-        &[],
-    );
-    assert_eq!(
-        denied(&near, "https://a.example/x").reason,
-        "the grant is for the method POST"
-    );
+    let near = grants(&["GET https://b.example/*", "POST https://a.example/x"], &[]);
+    assert_eq!(denied(&near, "https://a.example/x").reason, "the grant is for the method POST");
     assert_eq!(
         denied(&near, "https://a.example/*").allow.as_deref(),
         Some("http = [\"GET https://a.example/%2A\"]")
     );
     assert_eq!(denied(&near, "http://0.0.0.0/").allow, None);
-    assert_eq!(
-        denied(&near, &format!("https://a.example/{}", "x".repeat(4000))).allow,
-        None
-    );
+    assert_eq!(denied(&near, &format!("https://a.example/{}", "x".repeat(4000))).allow, None);
 
     let refused = Target::parse("GET", "https://bob:hunter2@a.example/x?t=hunter2").unwrap_err();
-    assert_eq!(
-        (refused.attempt.as_str(), refused.allow),
-        ("GET https://a.example/x", None)
-    );
+    assert_eq!((refused.attempt.as_str(), refused.allow), ("GET https://a.example/x", None));
 
     let target = Target::parse("GET", "https://a.example/x").unwrap();
     let private = http::denied_address(&target, "10.1.2.3".parse().unwrap());
-    assert_eq!(
-        private.allow.as_deref(),
-        Some("http = [\"GET https://a.example/x @10.1.2.3\"]")
-    );
+    assert_eq!(private.allow.as_deref(), Some("http = [\"GET https://a.example/x @10.1.2.3\"]"));
 }
 
 #[test]
 fn tcp_names_and_addresses_are_judged_with_their_port() {
-    let grants = grants(
-        &[],
-        &["db.internal:5432", "db.internal:5433", "10.1.2.3:6379"],
-    );
+    let grants = grants(&[], &["db.internal:5432", "db.internal:5433", "10.1.2.3:6379"]);
     assert_eq!(grants.allow_name("DB.internal").unwrap().len(), 2);
     assert_eq!(grants.allow_name("10.1.2.3").unwrap().len(), 1);
-    for name in [
-        "internal",
-        "db.internal.",
-        "x.db.internal",
-        "",
-        "10.1.2.4",
-        "::1",
-        "db.internal\0",
-    ] {
+    for name in ["internal", "db.internal.", "x.db.internal", "", "10.1.2.4", "::1", "db.internal\0"] {
         assert!(grants.allow_name(name).is_err(), "{name:?}");
     }
-    assert!(
-        grants
-            .allow_address("10.1.2.3:6379".parse().unwrap(), None)
-            .is_ok()
-    );
-    let denial = grants
-        .allow_address("10.1.2.3:22".parse().unwrap(), None)
-        .unwrap_err();
+    assert!(grants.allow_address("10.1.2.3:6379".parse().unwrap(), None).is_ok());
+    let denial = grants.allow_address("10.1.2.3:22".parse().unwrap(), None).unwrap_err();
     assert_eq!(denial.allow.as_deref(), Some("tcp = [\"10.1.2.3:22\"]"));
     let db = Host::parse("db.internal").unwrap();
-    let denial = grants
-        .allow_address("9.9.9.9:22".parse().unwrap(), Some(&db))
-        .unwrap_err();
+    let denial = grants.allow_address("9.9.9.9:22".parse().unwrap(), Some(&db)).unwrap_err();
     assert_eq!(denial.allow.as_deref(), Some("tcp = [\"db.internal:22\"]"));
 }
 
@@ -402,11 +280,7 @@ fn urlish() -> impl Strategy<Value = String> {
 }
 
 /// A second reading of what was allowed, by the `url` crate alone.
-fn assert_second_reading(
-    url: &str,
-    host_is: impl Fn(&str) -> bool,
-    port: u16,
-) -> Result<(), TestCaseError> {
+fn assert_second_reading(url: &str, host_is: impl Fn(&str) -> bool, port: u16) -> Result<(), TestCaseError> {
     let read = url::Url::parse(url).unwrap();
     prop_assert_eq!(read.scheme(), "https");
     prop_assert!(host_is(read.host_str().unwrap_or_default()), "{}", url);

@@ -21,6 +21,7 @@ use super::meter::Account;
 use super::state::{self, Grants, State};
 use super::{link, trap};
 use crate::artifact::Artifact;
+use crate::egress::Egress;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Tool};
 use crate::wit::{self, Discovery, Function};
@@ -32,6 +33,9 @@ pub struct PrepareOptions<'a> {
     pub rename: BTreeMap<String, String>,
     /// Where compiled code is kept; without it, the component is compiled.
     pub cache: Option<&'a CompiledCache>,
+    /// The way out, shared by all servers of the process; without it, one of its own with the
+    /// default limits.
+    pub egress: Option<Arc<Egress>>,
 }
 
 /// A component that is ready to be called.
@@ -72,6 +76,7 @@ impl Component {
             let grants = Grants {
                 env: Env::prepare(policy.grants.env().clone()),
                 files: Files::prepare(policy.grants.files())?,
+                egress: options.egress.unwrap_or_default(),
             };
             Ok(Self {
                 engine,

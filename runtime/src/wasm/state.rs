@@ -14,6 +14,7 @@ use super::capability::stdio::Capture;
 use super::capability::tcp::Tcp;
 use super::engine::{Engine, YIELD_INTERVAL};
 use super::meter::Meter;
+use crate::egress::Egress;
 use crate::events::Stdio;
 use crate::policy::Policy;
 use crate::sandbox::Invocation;
@@ -39,6 +40,7 @@ pub(super) const MAX_GUEST_HANDLES: usize = 10_000;
 pub(super) struct Grants {
     pub(super) env: Env,
     pub(super) files: Files,
+    pub(super) egress: Arc<Egress>,
 }
 
 /// The data of a call's store.
@@ -51,7 +53,6 @@ pub(super) struct State {
     pub(super) env: Env,
     pub(super) files: files::Call,
     pub(super) http: Http,
-    #[allow(dead_code, reason = "what `wasi:sockets` is checked with reads it")]
     pub(super) tcp: Tcp,
 }
 
@@ -60,7 +61,7 @@ impl State {
         let limits = &policy.limits;
         let denials = Denials::new(invocation.observer.clone());
         let stdio = Capture::new(invocation.observer.clone(), limits.stdio);
-        let tcp = Tcp::new(policy, denials.clone());
+        let tcp = Tcp::new(policy, &grants.egress, denials.clone());
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(MAX_RANDOM).stdout(stdio.stream(Stdio::Out)).stderr(stdio.stream(Stdio::Err));
         grants.env.configure(&mut wasi);
@@ -72,7 +73,7 @@ impl State {
             wasi: wasi.build(),
             meter: Meter::new(limits),
             stdio,
-            http: Http::new(policy, denials.clone()),
+            http: Http::new(policy, &grants.egress, denials.clone()),
             tcp,
             denials,
             env: grants.env.clone(),

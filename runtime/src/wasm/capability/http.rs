@@ -1,15 +1,30 @@
 //! `http`: outgoing requests to what the policy grants.
+//!
+//! Every request, also the next one after a redirect, is judged by the grants and sent through
+//! egress, which connects to what was judged. wasmtime's own client is not built in. A guest reads
+//! `HTTP-request-denied` where no grant covers a request, and `destination-IP-prohibited` where
+//! the granted host resolves to an address that the grant does not name.
 
 use std::sync::Arc;
 
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
-use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::Denials;
-use crate::events::Denial;
-use crate::policy::Policy;
+use crate::egress::{self, Egress, EgressError, Step, Timeouts};
+use crate::policy::http::denied_address;
+use crate::policy::{Networks, Policy, Target};
 use crate::wasm::state::State;
+
+/// Requests of one call that are sent and not fully read. Against a guest that takes all sockets.
+const MAX_REQUESTS: usize = 32;
+/// Bytes of one `fields` resource, of which a call has as many as `limits.handles`.
+const MAX_FIELDS: usize = 64 * 1024;
+/// Bytes of a request body that are buffered here per request, in one chunk.
+const CHUNK: usize = 64 * 1024;
 
 /// The state of one call.
 pub(in crate::wasm) struct Http {
@@ -18,8 +33,12 @@ pub(in crate::wasm) struct Http {
 }
 
 impl Http {
-    pub(in crate::wasm) fn new(_policy: &Arc<Policy>, denials: Denials) -> Self {
-        Self { ctx: WasiHttpCtx::new(), hooks: Hooks { denials } }
+    pub(in crate::wasm) fn new(policy: &Arc<Policy>, egress: &Arc<Egress>, denials: Denials) -> Self {
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(MAX_FIELDS);
+        let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
+        let hooks = Hooks { policy: policy.clone(), egress: egress.clone(), denials, requests };
+        Self { ctx, hooks }
     }
 }
 
@@ -35,24 +54,122 @@ impl WasiHttpView for State {
 }
 
 struct Hooks {
+    policy: Arc<Policy>,
+    egress: Arc<Egress>,
     denials: Denials,
+    requests: Arc<Semaphore>,
 }
 
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Answer = Result<(http::Response<WasiBody>, Io), Error>;
 
 impl WasiHttpHooks for Hooks {
+    fn is_forbidden_header(&mut self, name: &http::HeaderName) -> bool {
+        egress::is_forbidden(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(egress::is_forbidden)
+    }
+
+    /// Egress sets it, to what was judged.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
-        _: Option<RequestOptions>,
+        options: Option<RequestOptions>,
         _: Io,
-    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Io)>> + Send> {
-        self.denials.tell(&Denial {
-            capability: "http",
-            attempt: format!("{} {}", request.method(), request.uri()),
-            reason: "no grant covers it".to_owned(),
-            allow: Some(format!("http = [\"{} {}\"]", request.method(), request.uri())),
+    ) -> Box<dyn Future<Output = Answer> + Send> {
+        match self.judge(&request) {
+            Ok(allowed) => Box::new(allowed.send(request, options.unwrap_or_default())),
+            Err(error) => Box::new(async { Err(error) }),
+        }
+    }
+}
+
+impl Hooks {
+    fn judge(&self, request: &http::Request<WasiBody>) -> Result<Allowed, Error> {
+        let judged = Target::of(request.method(), request.uri()).and_then(|target| {
+            let networks = self.policy.grants.allow_http(&target)?.networks().clone();
+            Ok((target, networks))
         });
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        let (target, networks) = judged.map_err(|denial| {
+            self.denials.tell(&denial);
+            Error::HttpRequestDenied
+        })?;
+        let permit = Arc::clone(&self.requests).try_acquire_owned();
+        let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
+        let (egress, denials) = (self.egress.clone(), self.denials.clone());
+        Ok(Allowed { target, networks, permit, egress, denials })
+    }
+}
+
+/// A request that a grant covers; what is left to judge are the addresses of its host.
+struct Allowed {
+    target: Target,
+    networks: Networks,
+    permit: OwnedSemaphorePermit,
+    egress: Arc<Egress>,
+    denials: Denials,
+}
+
+impl Allowed {
+    async fn send(self, request: http::Request<WasiBody>, options: RequestOptions) -> Answer {
+        let timeouts = Timeouts {
+            connect: options.connect_timeout,
+            first_byte: options.first_byte_timeout,
+            between_bytes: options.between_bytes_timeout,
+        };
+        let sent = self.egress.send(&self.target, &self.networks, request, timeouts).await;
+        let response = sent.map_err(|error| {
+            if let EgressError::Address { ip, .. } = &error {
+                self.denials.tell(&denied_address(&self.target, *ip));
+            }
+            readable(error)
+        })?;
+        let permit = self.permit;
+        let response = response.map(|body| {
+            let held = body.map_err(move |error| {
+                let _until_the_body_is_dropped = &permit;
+                readable(error)
+            });
+            held.boxed_unsync()
+        });
+        Ok((response, Box::new(async { Ok(()) })))
+    }
+}
+
+/// What the guest reads. Nothing in it says more than the guest could know.
+fn readable(error: EgressError) -> Error {
+    match error {
+        EgressError::Address { .. } => Error::DestinationIpProhibited,
+        EgressError::Resolve { .. } => {
+            Error::DnsError { rcode: Some("address not available".to_owned()), info_code: None }
+        }
+        EgressError::Timeout { what, .. } => match what {
+            Step::Resolve => Error::DnsTimeout,
+            Step::Connect | Step::Handshake => Error::ConnectionTimeout,
+            Step::FirstByte => Error::HttpResponseTimeout,
+            Step::BetweenBytes => Error::ConnectionReadTimeout,
+        },
+        EgressError::Connect { .. } => Error::ConnectionRefused,
+        EgressError::Tls { .. } => Error::TlsProtocolError,
+        EgressError::Certificate { .. } => Error::TlsCertificateError,
+        EgressError::Request(_) => Error::HttpRequestUriInvalid,
+        EgressError::RequestHeaders { .. } => Error::HttpRequestHeaderSectionSize(None),
+        EgressError::RequestBody { limit } => Error::HttpRequestBodySize(Some(limit)),
+        EgressError::ResponseHeaders { .. } => Error::HttpResponseHeaderSectionSize(None),
+        EgressError::ResponseBody { limit } => Error::HttpResponseBodySize(Some(limit)),
+        EgressError::Incomplete(_) => Error::HttpResponseIncomplete,
+        EgressError::Protocol(_) => Error::HttpProtocolError,
+        EgressError::Upgrade => Error::HttpUpgradeFailed,
+        EgressError::Authorities { .. } => Error::ConfigurationError,
     }
 }
