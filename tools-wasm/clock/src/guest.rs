@@ -1,9 +1,6 @@
 //! The component's exports: the wall clock and the pure functions, joined.
 
-#![allow(
-    missing_docs,
-    reason = "generated bindings; the WIT is the documentation"
-)]
+#![allow(missing_docs, reason = "generated bindings; the WIT is the documentation")]
 
 use jiff::Timestamp;
 

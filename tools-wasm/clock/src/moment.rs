@@ -41,9 +41,7 @@ pub struct Elapsed {
 
 /// The current time in a zone, to the millisecond: more digits only cost the reader.
 pub fn now(now: Timestamp, zone: TimeZone) -> Zoned {
-    let round = TimestampRound::new()
-        .smallest(Unit::Millisecond)
-        .mode(RoundMode::Floor);
+    let round = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Floor);
     now.round(round).unwrap_or(now).to_zoned(zone)
 }
 
@@ -67,10 +65,7 @@ pub fn describe(zoned: &Zoned) -> Moment {
     let offset = offset_text(zoned);
     Moment {
         time: zoned.to_string(),
-        zone: zoned
-            .time_zone()
-            .iana_name()
-            .map_or_else(|| offset.clone(), str::to_owned),
+        zone: zoned.time_zone().iana_name().map_or_else(|| offset.clone(), str::to_owned),
         offset,
         daylight_saving: zoned.time_zone().to_offset_info(zoned.timestamp()).dst() == Dst::Yes,
         weekday: weekday_name(zoned.weekday()),
@@ -87,10 +82,7 @@ pub fn difference(start: &Zoned, end: &Zoned) -> Result<Elapsed, String> {
         .until((Unit::Year, end))
         .map_err(|error| format!("no difference between {start} and {end}: {error}"))?;
     let exact: SignedDuration = start.timestamp().duration_until(end.timestamp());
-    Ok(Elapsed {
-        seconds: exact.as_secs(),
-        duration: span.to_string(),
-    })
+    Ok(Elapsed { seconds: exact.as_secs(), duration: span.to_string() })
 }
 
 fn read(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Zoned, jiff::Error> {
@@ -104,15 +96,11 @@ fn read(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Zoned, jiff::Erro
     if pieces.time_zone_annotation().is_some() {
         return text.parse();
     }
-    let written = pieces
-        .date()
-        .to_datetime(pieces.time().unwrap_or(Time::midnight()));
+    let written = pieces.date().to_datetime(pieces.time().unwrap_or(Time::midnight()));
     match pieces.offset() {
         None => local(written, zone),
         // RFC 9557 section 2: `Z` tells the instant but no local offset, so the caller's zone shows it.
-        Some(PiecesOffset::Zulu) => Ok(written
-            .to_zoned(TimeZone::UTC)?
-            .with_time_zone(zone.clone())),
+        Some(PiecesOffset::Zulu) => Ok(written.to_zoned(TimeZone::UTC)?.with_time_zone(zone.clone())),
         Some(offset) => written.to_zoned(TimeZone::fixed(offset.to_numeric_offset())),
     }
 }

@@ -39,9 +39,7 @@ pub fn parse(name: &str) -> Result<TimeZone, String> {
     if name.eq_ignore_ascii_case("utc") || name.eq_ignore_ascii_case("z") {
         return Ok(TimeZone::UTC);
     }
-    TimeZoneDatabase::bundled()
-        .get(name)
-        .map_err(|_| unknown(name))
+    TimeZoneDatabase::bundled().get(name).map_err(|_| unknown(name))
 }
 
 /// The names that contain `filter` in any letter case, sorted.
@@ -64,11 +62,7 @@ fn parse_offset(text: &str) -> Result<TimeZone, String> {
 
 fn unknown(name: &str) -> String {
     let wanted = name.replace(' ', "_");
-    let mut similar = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        names(&wanted)
-    };
+    let mut similar = if wanted.is_empty() { Vec::new() } else { names(&wanted) };
     similar.truncate(MAX_SUGGESTIONS);
     let hint = if similar.is_empty() {
         "use an IANA name such as Europe/Berlin, or an offset such as +05:30".to_owned()
@@ -95,20 +89,14 @@ mod tests {
     #[test]
     fn utc_and_offsets_are_zones() {
         assert_eq!(parse(" utc ").unwrap(), TimeZone::UTC);
-        assert_eq!(
-            parse("+05:30").unwrap(),
-            TimeZone::fixed(Offset::from_seconds(19800).unwrap())
-        );
+        assert_eq!(parse("+05:30").unwrap(), TimeZone::fixed(Offset::from_seconds(19800).unwrap()));
         assert_eq!(parse_or_utc(None).unwrap(), TimeZone::UTC);
     }
 
     #[test]
     fn an_unknown_zone_is_answered_with_similar_names() {
         let error = parse("new york").unwrap_err();
-        assert_eq!(
-            error,
-            "unknown time zone `new york`: did you mean America/New_York?"
-        );
+        assert_eq!(error, "unknown time zone `new york`: did you mean America/New_York?");
         let error = parse("Atlantis").unwrap_err();
         assert!(error.contains("use an IANA name"), "{error}");
         assert!(parse("").unwrap_err().contains("use an IANA name"));
@@ -116,11 +104,7 @@ mod tests {
 
     #[test]
     fn a_bad_offset_or_an_endless_name_is_refused_briefly() {
-        assert!(
-            parse("+99:99")
-                .unwrap_err()
-                .contains("write it like +05:30")
-        );
+        assert!(parse("+99:99").unwrap_err().contains("write it like +05:30"));
         assert!(parse(&"x".repeat(1 << 20)).unwrap_err().len() < 200);
     }
 
