@@ -44,12 +44,10 @@ impl Digest {
     /// The 64 hex digits, without the algorithm: the file name in a blob directory.
     pub fn hex(&self) -> String {
         use fmt::Write as _;
-        self.0
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 
     /// The raw 32 bytes.
@@ -114,18 +112,9 @@ mod tests {
     fn says_what_is_wrong_with_a_digest() {
         let message = |text: &str| text.parse::<Digest>().unwrap_err().to_string();
         assert_eq!(message("abc"), "a digest starts with `sha256:`");
-        assert_eq!(
-            message("sha512:abc"),
-            "digest algorithm `sha512` is not supported, only sha256 is"
-        );
-        assert_eq!(
-            message("sha256:abc"),
-            "a sha256 digest has 64 hex digits, this one has 3"
-        );
-        assert_eq!(
-            message(&EMPTY.replace('f', "F")),
-            "`F` is not a lower-case hex digit"
-        );
+        assert_eq!(message("sha512:abc"), "digest algorithm `sha512` is not supported, only sha256 is");
+        assert_eq!(message("sha256:abc"), "a sha256 digest has 64 hex digits, this one has 3");
+        assert_eq!(message(&EMPTY.replace('f', "F")), "`F` is not a lower-case hex digit");
     }
 
     proptest! {

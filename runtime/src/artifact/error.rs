@@ -235,14 +235,18 @@ fn retry_suffix(after: &Option<Duration>) -> String {
 }
 
 fn colon(detail: &str) -> String {
-    if detail.is_empty() {
-        String::new()
-    } else {
-        format!(": {detail}")
-    }
+    if detail.is_empty() { String::new() } else { format!(": {detail}") }
 }
 
 impl ArtifactError {
+    /// Whether the registry is away, rather than answering something that we don't like.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::RateLimited { .. } | Self::Failing { .. }
+        )
+    }
+
     /// The line to change, or the command to try.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -259,12 +263,8 @@ impl ArtifactError {
             Self::DigestMismatch { .. } => {
                 "the content was changed on its way or in its store; do not use it".to_owned()
             }
-            Self::Unpushable { .. } => {
-                "push to oci://HOST/REPOSITORY:TAG or oci-layout:DIR:TAG".to_owned()
-            }
-            Self::RateLimited { .. } => {
-                "wait, or sign in: registries allow more to known users".to_owned()
-            }
+            Self::Unpushable { .. } => "push to oci://HOST/REPOSITORY:TAG or oci-layout:DIR:TAG".to_owned(),
+            Self::RateLimited { .. } => "wait, or sign in: registries allow more to known users".to_owned(),
             Self::Settings(_)
             | Self::Unreachable { .. }
             | Self::Timeout { .. }

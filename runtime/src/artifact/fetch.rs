@@ -4,14 +4,20 @@
 //! through the store, so that a digest is fetched once, and so that a tag can still be served, with
 //! a note that says so, while the registry is away.
 
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::digest::Digest;
+use super::disk::{self, Content};
 use super::error::ArtifactError;
+use super::format::{self, Packed};
+use super::layout::{self, FromLayout};
 use super::reference::Reference;
+use super::remote::Remote;
 
 /// Bytes of a component that are accepted by default. A publisher could otherwise fill the memory
 /// of every gateway; Python components of 20 MB are common, 64 MiB are not.
@@ -97,7 +103,8 @@ pub struct Pushed {
 /// Finds and publishes artifacts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
-    options: std::sync::Arc<ArtifactsOptions>,
+    remote: Arc<Remote>,
+    max_bytes: u64,
 }
 
 impl Artifacts {
@@ -107,9 +114,8 @@ impl Artifacts {
     /// # Errors
     /// [`ArtifactError::Settings`] for a `plain_http` entry that is no `host[:port]`.
     pub fn open(options: ArtifactsOptions) -> Result<Self, ArtifactError> {
-        Ok(Self {
-            options: options.into(),
-        })
+        let max_bytes = options.max_bytes;
+        Ok(Self { remote: Arc::new(Remote::open(options)?), max_bytes })
     }
 
     /// Brings the component that `reference` names.
@@ -117,34 +123,126 @@ impl Artifacts {
     /// # Errors
     /// Every way not to get it, see [`ArtifactError`].
     pub async fn fetch(&self, reference: &Reference) -> Result<Artifact, ArtifactError> {
-        let Reference::File(path) = reference else {
-            return Err(ArtifactError::Settings(
-                "registries come in a later commit".to_owned(),
-            ));
+        let max_bytes = self.max_bytes;
+        let artifact = match reference {
+            Reference::Oci(oci) => self.remote.fetch(oci).await?,
+            Reference::Layout(layout) => {
+                let layout = layout.clone();
+                from_layout(blocking(move || layout::fetch(&layout, max_bytes)).await?)
+            }
+            Reference::File(path) => {
+                let path = path.clone();
+                blocking(move || from_file(&path, max_bytes)).await?
+            }
         };
-        let bytes = tokio::fs::read(path)
-            .await
-            .map_err(|cause| ArtifactError::Io {
-                path: path.display().to_string(),
-                cause,
-            })?;
-        Ok(Artifact {
-            reference: reference.clone(),
-            digest: Digest::of(&bytes),
-            manifest_digest: None,
-            bytes: bytes.into(),
-            notes: Vec::new(),
-        })
+        format::check_component(&artifact.bytes, &reference.to_string())?;
+        Ok(artifact.with(reference))
     }
 
     /// Publishes a component. The same bytes always give the same manifest digest.
     ///
     /// # Errors
     /// Every way not to publish it, see [`ArtifactError`].
-    pub async fn push(&self, _wasm: Bytes, reference: &Reference) -> Result<Pushed, ArtifactError> {
-        Err(ArtifactError::Unpushable {
-            reference: reference.to_string(),
-            cause: "a file is no registry",
+    pub async fn push(&self, wasm: Bytes, reference: &Reference) -> Result<Pushed, ArtifactError> {
+        let what = "the component".to_owned();
+        if wasm.len() as u64 > self.max_bytes {
+            return Err(ArtifactError::Oversized { what, limit: self.max_bytes });
+        }
+        let packed = Arc::new(blocking(move || format::pack(wasm, &what)).await?);
+        check_pin(reference, &packed)?;
+        match reference {
+            Reference::Oci(oci) => {
+                self.remote.push(oci, &packed).await?;
+            }
+            Reference::Layout(layout) => {
+                let (layout, packed) = (layout.clone(), packed.clone());
+                blocking(move || layout::push(&layout, &packed)).await?;
+            }
+            Reference::File(_) => {
+                return Err(ArtifactError::Unpushable {
+                    reference: reference.to_string(),
+                    cause: "a file is no registry",
+                });
+            }
+        }
+        Ok(Pushed {
+            reference: reference.clone(),
+            digest: packed.layer.digest,
+            manifest_digest: packed.manifest.digest,
+            size: packed.layer.bytes.len() as u64,
         })
     }
 }
+
+/// A reference with a digest promises content before it is there.
+fn check_pin(reference: &Reference, packed: &Packed) -> Result<(), ArtifactError> {
+    match reference.digest() {
+        Some(expected) if *expected != packed.manifest.digest => Err(ArtifactError::DigestMismatch {
+            what: format!("the manifest for {reference}"),
+            expected: *expected,
+            actual: packed.manifest.digest,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A component without its reference.
+pub(super) struct Fetched {
+    pub(super) digest: Digest,
+    pub(super) manifest_digest: Option<Digest>,
+    pub(super) bytes: Bytes,
+    pub(super) notes: Vec<String>,
+}
+
+impl Fetched {
+    fn with(self, reference: &Reference) -> Artifact {
+        Artifact {
+            reference: reference.clone(),
+            digest: self.digest,
+            manifest_digest: self.manifest_digest,
+            bytes: self.bytes,
+            notes: self.notes,
+        }
+    }
+}
+
+fn from_layout(layout: FromLayout) -> Fetched {
+    Fetched {
+        digest: layout.digest,
+        manifest_digest: Some(layout.manifest_digest),
+        bytes: layout.bytes,
+        notes: Vec::new(),
+    }
+}
+
+fn from_file(path: &Path, max_bytes: u64) -> Result<Fetched, ArtifactError> {
+    let io = |cause| ArtifactError::Io { path: path.display().to_string(), cause };
+    let mut options = std::fs::File::options();
+    // A pipe must not hold the thread until someone writes to it.
+    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let content = options.open(path).and_then(|file| disk::read_regular(file, max_bytes));
+    match content.map_err(io)? {
+        Content::Whole(bytes) => {
+            let digest = Digest::of(&bytes);
+            Ok(Fetched { digest, manifest_digest: None, bytes, notes: Vec::new() })
+        }
+        Content::TooLong | Content::Missing => {
+            Err(ArtifactError::Oversized { what: path.display().to_string(), limit: max_bytes })
+        }
+    }
+}
+
+/// Runs file work off the event loop.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArtifactError> + Send + 'static,
+) -> Result<T, ArtifactError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Only at the end of the process.
+        Err(_) => Err(ArtifactError::Settings("the process is shutting down".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,19 @@
 //! component before anyone else sees them. This module knows nothing of wasmtime or of grants.
 
 mod digest;
+mod disk;
 mod error;
 mod fetch;
+mod format;
+mod layout;
 mod reference;
+mod registry;
+mod remote;
+mod store;
+#[cfg(test)]
+mod test_support;
 
 pub use digest::{Digest, DigestError};
 pub use error::ArtifactError;
 pub use fetch::{Artifact, Artifacts, ArtifactsOptions, DEFAULT_MAX_BYTES, Pushed, Timeouts};
-pub use reference::{
-    DEFAULT_TAG, LayoutReference, MAX_REFERENCE, OciReference, Reference, ReferenceError,
-};
+pub use reference::{DEFAULT_TAG, LayoutReference, MAX_REFERENCE, OciReference, Reference, ReferenceError};

@@ -5,20 +5,17 @@
 //! operator, so a mistake gets the corrected text as a hint. The grammar of hosts, repositories and
 //! tags is that of the OCI distribution specification; nothing is guessed (no default registry).
 
+mod grammar;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::digest::Digest;
+use grammar::{check_registry, check_repository, check_tag};
 
 /// Longest reference that is looked at; keeps megabytes of text out of messages and URLs.
 pub const MAX_REFERENCE: usize = 4096;
-/// Longest repository name, from the distribution specification.
-const MAX_REPOSITORY: usize = 255;
-/// Longest host name (RFC 1035) with a port.
-const MAX_REGISTRY: usize = 255 + ":65535".len();
-/// Longest tag, from the distribution specification.
-const MAX_TAG: usize = 128;
 /// The tag of a reference that has neither tag nor digest.
 pub const DEFAULT_TAG: &str = "latest";
 
@@ -124,9 +121,7 @@ pub struct ReferenceError {
 }
 
 fn hint_suffix(hint: &Option<String>) -> String {
-    hint.as_ref()
-        .map(|hint| format!(" (write `{hint}`)"))
-        .unwrap_or_default()
+    hint.as_ref().map(|hint| format!(" (write `{hint}`)")).unwrap_or_default()
 }
 
 impl fmt::Display for Reference {
@@ -153,11 +148,7 @@ impl fmt::Display for LayoutReference {
     }
 }
 
-fn write_version(
-    f: &mut fmt::Formatter<'_>,
-    tag: Option<&str>,
-    digest: Option<&Digest>,
-) -> fmt::Result {
+fn write_version(f: &mut fmt::Formatter<'_>, tag: Option<&str>, digest: Option<&Digest>) -> fmt::Result {
     if let Some(tag) = tag {
         write!(f, ":{tag}")?;
     }
@@ -171,11 +162,7 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        parse(text).map_err(|Fault { cause, hint }| ReferenceError {
-            reference: excerpt(text),
-            cause,
-            hint,
-        })
+        parse(text).map_err(|Fault { cause, hint }| ReferenceError { reference: excerpt(text), cause, hint })
     }
 }
 
@@ -185,18 +172,12 @@ struct Fault {
 }
 
 fn fault(cause: impl Into<String>) -> Fault {
-    Fault {
-        cause: cause.into(),
-        hint: None,
-    }
+    Fault { cause: cause.into(), hint: None }
 }
 
 impl Fault {
     fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 }
 
@@ -211,11 +192,7 @@ fn excerpt(text: &str) -> String {
 }
 
 fn printable(character: char) -> char {
-    if character.is_control() {
-        '\u{fffd}'
-    } else {
-        character
-    }
+    if character.is_control() { '\u{fffd}' } else { character }
 }
 
 fn parse(text: &str) -> Result<Reference, Fault> {
@@ -308,11 +285,7 @@ fn parse_layout(text: &str) -> Result<LayoutReference, Fault> {
     if let Some(tag) = tag {
         check_tag(tag)?;
     }
-    Ok(LayoutReference {
-        directory: directory.into(),
-        tag: tag.map(str::to_owned),
-        digest,
-    })
+    Ok(LayoutReference { directory: directory.into(), tag: tag.map(str::to_owned), digest })
 }
 
 /// Splits `@DIGEST` off. An `@` before the last slash belongs to a directory's name.
@@ -324,117 +297,6 @@ fn split_digest(text: &str) -> Result<(&str, Option<Digest>), Fault> {
         },
         _ => Ok((text, None)),
     }
-}
-
-fn check_registry(registry: &str) -> Result<(), Fault> {
-    if registry.len() > MAX_REGISTRY {
-        return Err(fault(format!(
-            "the registry is longer than {MAX_REGISTRY} bytes"
-        )));
-    }
-    let (host, port) = split_port(registry)
-        .ok_or_else(|| fault(format!("`{registry}` is not a registry host")))?;
-    if let Some(port) = port
-        && !(port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with(['0', '+']))
-    {
-        return Err(fault(format!("`{port}` is not a port, 1 to 65535")));
-    }
-    if host.chars().any(|c| c.is_ascii_uppercase()) {
-        return Err(fault(format!("the host `{host}` is not in lower case")));
-    }
-    if !is_host(host) {
-        return Err(fault(format!("`{host}` is not a host name or address")));
-    }
-    Ok(())
-}
-
-/// Splits `host[:port]`, with IPv6 addresses in brackets.
-pub(super) fn split_port(registry: &str) -> Option<(&str, Option<&str>)> {
-    if registry.starts_with('[') {
-        let end = registry.find(']')? + 1;
-        let (host, rest) = registry.split_at(end);
-        return match rest.strip_prefix(':') {
-            Some(port) => Some((host, Some(port))),
-            None => rest.is_empty().then_some((host, None)),
-        };
-    }
-    Some(match registry.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (registry, None),
-    })
-}
-
-fn is_host(host: &str) -> bool {
-    if let Some(address) = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        return address.parse::<std::net::Ipv6Addr>().is_ok();
-    }
-    host.split('.').all(|label| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    })
-}
-
-fn check_repository(repository: &str) -> Result<(), Fault> {
-    if repository.is_empty() {
-        return Err(fault("the repository is missing").hint("oci://HOST/REPOSITORY:TAG"));
-    }
-    if repository.len() > MAX_REPOSITORY {
-        return Err(fault(format!(
-            "the repository is longer than {MAX_REPOSITORY} bytes"
-        )));
-    }
-    if repository.chars().any(|c| c.is_ascii_uppercase()) {
-        return Err(fault(format!(
-            "the repository `{repository}` is not in lower case"
-        )));
-    }
-    match repository.split('/').find(|part| !is_repository_part(part)) {
-        None => Ok(()),
-        Some("") => Err(fault(
-            "the repository has an empty part (`//` or a slash at its end)",
-        )),
-        Some(part) => Err(fault(format!(
-            "`{part}` in the repository is not lower-case letters and digits, separated by `.`, `_`, `__` or dashes"
-        ))),
-    }
-}
-
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-fn is_repository_part(part: &str) -> bool {
-    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let separator = |text: &str| {
-        matches!(text, "." | "_" | "__") || (!text.is_empty() && text.bytes().all(|b| b == b'-'))
-    };
-    part.starts_with(alphanumeric)
-        && part.ends_with(alphanumeric)
-        && part
-            .split(alphanumeric)
-            .all(|between| between.is_empty() || separator(between))
-}
-
-fn check_tag(tag: &str) -> Result<(), Fault> {
-    let first = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let rest = |b: u8| first(b) || b == b'.' || b == b'-';
-    if tag.is_empty() {
-        return Err(fault("the tag after `:` is missing"));
-    }
-    if tag.len() > MAX_TAG {
-        return Err(fault(format!("the tag is longer than {MAX_TAG} bytes")));
-    }
-    if !first(tag.as_bytes()[0]) || !tag.bytes().all(rest) {
-        return Err(fault(format!(
-            "the tag `{tag}` is not letters, digits, `_`, `.` and `-`, starting with a letter, digit or `_`"
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

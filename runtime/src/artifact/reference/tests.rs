@@ -27,9 +27,7 @@ fn layout(text: &str) -> LayoutReference {
 
 #[test]
 fn a_registry_reference_has_host_repository_tag_and_digest() {
-    let full = oci(&format!(
-        "oci://localhost:5000/acme/web_tools/fetch:1.2@{DIGEST}"
-    ));
+    let full = oci(&format!("oci://localhost:5000/acme/web_tools/fetch:1.2@{DIGEST}"));
     assert_eq!(full.registry(), "localhost:5000");
     assert_eq!(full.repository(), "acme/web_tools/fetch");
     assert_eq!(full.tag(), Some("1.2"));
@@ -52,17 +50,10 @@ fn a_layout_directory_may_contain_colons_and_at_signs() {
 
 #[test]
 fn relative_paths_are_taken_from_the_configs_directory() {
-    let from = |text: &str| {
-        text.parse::<Reference>()
-            .unwrap()
-            .relative_to(Path::new("/etc/toolgate"))
-            .to_string()
-    };
+    let from =
+        |text: &str| text.parse::<Reference>().unwrap().relative_to(Path::new("/etc/toolgate")).to_string();
     assert_eq!(from("file:a.wasm"), "file:/etc/toolgate/a.wasm");
-    assert_eq!(
-        from("oci-layout:tools:1"),
-        "oci-layout:/etc/toolgate/tools:1"
-    );
+    assert_eq!(from("oci-layout:tools:1"), "oci-layout:/etc/toolgate/tools:1");
     assert_eq!(from("file:/a.wasm"), "file:/a.wasm");
     assert_eq!(from("oci://ghcr.io/a"), "oci://ghcr.io/a");
 }
@@ -71,27 +62,15 @@ fn relative_paths_are_taken_from_the_configs_directory() {
 fn a_missing_or_foreign_scheme_gets_the_right_one_as_hint() {
     let cause = "it starts with neither `oci://`, `oci-layout:` nor `file:`";
     for (text, hint) in [
-        (
-            "ghcr.io/acme/fetch:1.2",
-            " (write `oci://ghcr.io/acme/fetch:1.2`)",
-        ),
-        (
-            "docker://ghcr.io/acme/fetch",
-            " (write `oci://ghcr.io/acme/fetch`)",
-        ),
-        (
-            "https://ghcr.io/acme/fetch",
-            " (write `oci://ghcr.io/acme/fetch`)",
-        ),
+        ("ghcr.io/acme/fetch:1.2", " (write `oci://ghcr.io/acme/fetch:1.2`)"),
+        ("docker://ghcr.io/acme/fetch", " (write `oci://ghcr.io/acme/fetch`)"),
+        ("https://ghcr.io/acme/fetch", " (write `oci://ghcr.io/acme/fetch`)"),
         ("oci:tools:1", " (write `oci-layout:tools:1`)"),
         ("./fetch.wasm", " (write `file:./fetch.wasm`)"),
         ("fetch.wasm", " (write `file:fetch.wasm`)"),
         ("fetch", ""),
     ] {
-        assert_eq!(
-            message(text),
-            format!("`{text}` is not a reference: {cause}{hint}")
-        );
+        assert_eq!(message(text), format!("`{text}` is not a reference: {cause}{hint}"));
     }
     assert_eq!(message(""), "`` is not a reference: it is empty");
 }
@@ -107,28 +86,16 @@ fn an_upper_case_repository_gets_the_lower_case_one_as_hint() {
 #[test]
 fn each_malformed_part_is_named() {
     for (text, cause) in [
-        (
-            "oci://ghcr.io",
-            "the repository is missing (write `oci://HOST/REPOSITORY:TAG`)",
-        ),
-        (
-            "oci://ghcr.io/",
-            "the repository is missing (write `oci://HOST/REPOSITORY:TAG`)",
-        ),
+        ("oci://ghcr.io", "the repository is missing (write `oci://HOST/REPOSITORY:TAG`)"),
+        ("oci://ghcr.io/", "the repository is missing (write `oci://HOST/REPOSITORY:TAG`)"),
         ("oci://GHCR.io/a", "the host `GHCR.io` is not in lower case"),
         ("oci:///a", "`` is not a host name or address"),
-        (
-            "oci://user:pw@ghcr.io/a",
-            "`pw@ghcr.io` is not a port, 1 to 65535",
-        ),
+        ("oci://user:pw@ghcr.io/a", "`pw@ghcr.io` is not a port, 1 to 65535"),
         ("oci://ghcr.io:0/a", "`0` is not a port, 1 to 65535"),
         ("oci://ghcr.io:99999/a", "`99999` is not a port, 1 to 65535"),
         ("oci://[::1/a", "`[::1` is not a registry host"),
         ("oci://a..b/c", "`a..b` is not a host name or address"),
-        (
-            "oci://ghcr.io/a//b",
-            "the repository has an empty part (`//` or a slash at its end)",
-        ),
+        ("oci://ghcr.io/a//b", "the repository has an empty part (`//` or a slash at its end)"),
         (
             "oci://ghcr.io/../b",
             "`..` in the repository is not lower-case letters and digits, separated by `.`, `_`, `__` or dashes",
@@ -138,24 +105,15 @@ fn each_malformed_part_is_named() {
             "oci://ghcr.io/a:-x",
             "the tag `-x` is not letters, digits, `_`, `.` and `-`, starting with a letter, digit or `_`",
         ),
-        (
-            "oci://ghcr.io/a@sha256:12",
-            "`@sha256:12`: a sha256 digest has 64 hex digits, this one has 2",
-        ),
+        ("oci://ghcr.io/a@sha256:12", "`@sha256:12`: a sha256 digest has 64 hex digits, this one has 2"),
         (
             "oci://ghcr.io/a@sha512:12",
             "`@sha512:12`: digest algorithm `sha512` is not supported, only sha256 is",
         ),
-        (
-            "oci-layout::1",
-            "the directory is missing (write `oci-layout:DIR:TAG`)",
-        ),
+        ("oci-layout::1", "the directory is missing (write `oci-layout:DIR:TAG`)"),
         ("file:", "the path is missing (write `file:PATH`)"),
     ] {
-        assert_eq!(
-            message(text),
-            format!("`{text}` is not a reference: {cause}")
-        );
+        assert_eq!(message(text), format!("`{text}` is not a reference: {cause}"));
     }
 }
 
@@ -165,28 +123,21 @@ fn lengths_are_bounded_and_messages_stay_short() {
     let text = message(&long);
     assert!(
         text.ends_with(
-            "… is not a reference: it is longer than 4096 bytes"
-                .replacen("… ", "…` ", 1)
-                .as_str()
+            "… is not a reference: it is longer than 4096 bytes".replacen("… ", "…` ", 1).as_str()
         ),
         "{text}"
     );
     assert!(text.len() < 400);
     assert!(message(&format!("oci://ghcr.io/{}", "a".repeat(256))).contains("longer than 255"));
     assert!(message(&format!("oci://ghcr.io/a:{}", "t".repeat(129))).contains("longer than 128"));
-    assert_eq!(
-        message("file:a\nb"),
-        "`file:a\u{fffd}b` is not a reference: it contains a control character"
-    );
+    assert_eq!(message("file:a\nb"), "`file:a\u{fffd}b` is not a reference: it contains a control character");
 }
 
 fn version() -> impl Strategy<Value = String> {
     let tag = proptest::option::of("[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}");
     (tag, proptest::option::of(any::<[u8; 4]>())).prop_map(|(tag, content)| {
         let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-        let digest = content
-            .map(|c| format!("@{}", Digest::of(&c)))
-            .unwrap_or_default();
+        let digest = content.map(|c| format!("@{}", Digest::of(&c))).unwrap_or_default();
         format!("{tag}{digest}")
     })
 }

@@ -1,0 +1,147 @@
+//! Components from registries, by way of the store.
+//!
+//! Content with a known digest is taken from the store if it is there and kept there if it is not.
+//! What a tag means is asked of its registry each time; the store only answers for one that is
+//! away, and then says so.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::digest::Digest;
+use super::error::ArtifactError;
+use super::fetch::{ArtifactsOptions, Fetched, blocking};
+use super::format::{self, MAX_MANIFEST, Manifest, Packed};
+use super::reference::OciReference;
+use super::registry::{Action, Registries, Session};
+use super::store::Store;
+
+/// All registries and the store in front of them.
+#[derive(Debug)]
+pub(super) struct Remote {
+    registries: Registries,
+    store: Arc<Store>,
+    max_bytes: u64,
+}
+
+impl Remote {
+    pub(super) fn open(options: ArtifactsOptions) -> Result<Self, ArtifactError> {
+        let registries = Registries::new(&options)?;
+        let store = Arc::new(Store::new(options.state_dir));
+        Ok(Self { registries, store, max_bytes: options.max_bytes })
+    }
+
+    /// A digest in the reference, or what the tag means now, then the layer behind it. Both are
+    /// asked of the store first, except what a tag means.
+    pub(super) async fn fetch(&self, oci: &OciReference) -> Result<Fetched, ArtifactError> {
+        let session = self.registries.session(oci, Action::Pull);
+        let mut notes = Vec::new();
+        let (manifest_digest, manifest) = match oci.digest() {
+            Some(digest) => (*digest, self.manifest(&session, digest, &mut notes).await?),
+            None => self.resolve(&session, oci, &mut notes).await?,
+        };
+        let what = oci.to_string();
+        let (digest, size) = match format::read(&manifest, &what)? {
+            Manifest::Layer { digest, size } => (digest, size),
+            Manifest::Index(inner) => {
+                let manifest = self.manifest(&session, &inner, &mut notes).await?;
+                match format::read(&manifest, &what)? {
+                    Manifest::Layer { digest, size } => (digest, size),
+                    Manifest::Index(_) => {
+                        return Err(ArtifactError::Garbage {
+                            what: format!("the manifest of {what}"),
+                            cause: "its index leads to another index".to_owned(),
+                        });
+                    }
+                }
+            }
+        };
+        if size > self.max_bytes {
+            let what = format!("the layer of {what}, with {size} bytes,");
+            return Err(ArtifactError::Oversized { what, limit: self.max_bytes });
+        }
+        let bytes = match self.stored(&digest, size, &mut notes).await? {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = session.layer(&digest, size).await?;
+                // Not worth keeping if it is no component.
+                format::check_component(&bytes, &what)?;
+                self.keep(&digest, &bytes, &mut notes).await?;
+                bytes
+            }
+        };
+        Ok(Fetched { digest, manifest_digest: Some(manifest_digest), bytes, notes })
+    }
+
+    /// What the tag means: always asked of the registry. Only if that is away, what it last meant.
+    async fn resolve(
+        &self,
+        session: &Session<'_>,
+        oci: &OciReference,
+        notes: &mut Vec<String>,
+    ) -> Result<(Digest, Bytes), ArtifactError> {
+        let name = oci.to_string();
+        let error = match session.manifest_by_tag().await {
+            Ok(manifest) => {
+                let digest = Digest::of(&manifest);
+                self.keep(&digest, &manifest, notes).await?;
+                let store = self.store.clone();
+                notes.extend(blocking(move || Ok(store.remember(&name, &digest))).await?);
+                return Ok((digest, manifest));
+            }
+            Err(error) if error.is_outage() => error,
+            Err(error) => return Err(error),
+        };
+        let store = self.store.clone();
+        let Some(digest) = blocking(move || Ok(store.recall(&name))).await? else {
+            return Err(error);
+        };
+        let Some(manifest) = self.stored(&digest, MAX_MANIFEST, notes).await? else {
+            return Err(error);
+        };
+        notes.push(format!("{error}; serving {digest}, which {oci} meant when last asked"));
+        Ok((digest, manifest))
+    }
+
+    async fn manifest(
+        &self,
+        session: &Session<'_>,
+        digest: &Digest,
+        notes: &mut Vec<String>,
+    ) -> Result<Bytes, ArtifactError> {
+        if let Some(manifest) = self.stored(digest, MAX_MANIFEST, notes).await? {
+            return Ok(manifest);
+        }
+        let manifest = session.manifest(digest).await?;
+        self.keep(digest, &manifest, notes).await?;
+        Ok(manifest)
+    }
+
+    async fn stored(
+        &self,
+        digest: &Digest,
+        cap: u64,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Bytes>, ArtifactError> {
+        let (store, digest) = (self.store.clone(), *digest);
+        let found = blocking(move || Ok(store.get(&digest, cap))).await?;
+        notes.extend(found.note);
+        Ok(found.bytes)
+    }
+
+    async fn keep(
+        &self,
+        digest: &Digest,
+        bytes: &Bytes,
+        notes: &mut Vec<String>,
+    ) -> Result<(), ArtifactError> {
+        let (store, digest, bytes) = (self.store.clone(), *digest, bytes.clone());
+        notes.extend(blocking(move || Ok(store.put(&digest, &bytes))).await?);
+        Ok(())
+    }
+
+    /// Publishes a component under the tag of the reference.
+    pub(super) async fn push(&self, oci: &OciReference, packed: &Packed) -> Result<(), ArtifactError> {
+        self.registries.session(oci, Action::Push).push(packed).await
+    }
+}
