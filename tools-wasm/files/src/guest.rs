@@ -4,7 +4,7 @@
 
 use wasip2::filesystem::preopens::get_directories;
 
-use crate::{folder, part, search, write};
+use crate::{fault, folder, part, search, write};
 
 wit_bindgen::generate!({ world: "file-tools" });
 
@@ -16,7 +16,8 @@ export!(Component);
 
 impl Guest for Component {
     fn list(path: Option<String>, depth: Option<u8>) -> Result<Listing, String> {
-        let Some(path) = path else { return Ok(granted()) };
+        let Some(path) = path else { return Ok(granted_folders()) };
+        fault::outside(&path, &granted())?;
         let listing = folder::list(&path, depth.unwrap_or(1))?;
         let entries = listing.entries.into_iter().map(Entry::from).collect();
         Ok(Listing { entries, truncated: listing.truncated })
@@ -28,6 +29,7 @@ impl Guest for Component {
         offset: Option<u64>,
         length: Option<u32>,
     ) -> Result<Part, String> {
+        fault::outside(&path, &granted())?;
         let length = length.unwrap_or(part::DEFAULT_LENGTH);
         let part::Part { content, next, size } =
             part::read(&path, plain(encoding), offset.unwrap_or_default(), length)?;
@@ -40,6 +42,7 @@ impl Guest for Component {
         name: Option<String>,
         limit: Option<u32>,
     ) -> Result<Findings, String> {
+        fault::outside(&path, &granted())?;
         let query = search::Query::new(text.as_deref(), name.as_deref(), limit)?;
         let findings = search::search(&path, &query)?;
         let hits = findings
@@ -57,6 +60,7 @@ impl Guest for Component {
         encoding: Option<Encoding>,
         create_folders: Option<bool>,
     ) -> Result<u64, String> {
+        fault::outside(&path, &granted())?;
         let content = part::decode(content, plain(encoding))?;
         let mode = match mode.unwrap_or(Mode::Create) {
             Mode::Create => write::Mode::Create,
@@ -68,10 +72,13 @@ impl Guest for Component {
 }
 
 /// The folders that the host granted.
-fn granted() -> Listing {
-    let folders =
-        get_directories().into_iter().map(|(_, path)| Entry { path, kind: Kind::Folder, size: None });
-    Listing { entries: folders.collect(), truncated: false }
+fn granted() -> Vec<String> {
+    get_directories().into_iter().map(|(_, path)| path).collect()
+}
+
+fn granted_folders() -> Listing {
+    let entries = granted().into_iter().map(|path| Entry { path, kind: Kind::Folder, size: None });
+    Listing { entries: entries.collect(), truncated: false }
 }
 
 fn plain(encoding: Option<Encoding>) -> part::Encoding {

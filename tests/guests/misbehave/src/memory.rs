@@ -1,11 +1,13 @@
 //! Attempts to carry something from one call to the next.
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, RefCell};
 
 use crate::{Component, Seen, exported::memory::Guest};
 
 const MEBIBYTE: usize = 1 << 20;
+
+/// Of WebAssembly.
+const PAGE: usize = 64 * 1024;
 
 thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
@@ -23,30 +25,23 @@ impl Guest for Component {
     }
 
     fn dirty_bytes(mebibytes: u32) -> Result<u64, String> {
-        let layout =
-            Layout::from_size_align(mebibytes as usize * MEBIBYTE, 16).map_err(|error| error.to_string())?;
-        if layout.size() == 0 {
-            return Ok(0);
-        }
-        // SAFETY: the layout is not of size zero, checked above.
-        let block = unsafe { alloc(layout) };
-        if block.is_null() {
+        let pages = mebibytes as usize * MEBIBYTE / PAGE;
+        // Past the allocator, which would leave its own notes in the block.
+        let before = core::arch::wasm32::memory_grow(0, pages);
+        if before == usize::MAX {
             return Err(format!("refused {mebibytes} MiB"));
         }
         let mut dirty = 0;
-        for offset in 0..layout.size() {
-            // SAFETY: within the block just allocated. It is uninitialized to Rust, but a volatile
-            // read of wasm memory has a value, which is what this looks for.
-            let byte = unsafe { block.add(offset).read_volatile() };
-            dirty += u64::from(byte != 0);
+        for address in before * PAGE..(before + pages) * PAGE {
+            let byte = address as *mut u8;
+            // SAFETY: within the pages just added, which nothing else uses: the allocator only takes
+            // pages that it grew itself.
+            unsafe {
+                dirty += u64::from(byte.read_volatile() != 0);
+                // Left dirty on purpose, for whoever gets this memory next.
+                byte.write_volatile(0xa5);
+            }
         }
-        // Left dirty on purpose, for whoever gets this memory next.
-        for offset in 0..layout.size() {
-            // SAFETY: as above.
-            unsafe { block.add(offset).write_volatile(0xa5) };
-        }
-        // SAFETY: allocated above with the same layout.
-        unsafe { dealloc(block, layout) };
         Ok(dirty)
     }
 }
