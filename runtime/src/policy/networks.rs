@@ -13,7 +13,12 @@ use super::host::Host;
 
 /// Addresses that a grant names. Empty for most grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(Vec<Network>);
+pub struct Networks {
+    /// Written after ` @`.
+    named: Vec<Network>,
+    /// The host itself, where it is an address.
+    literal: Option<IpAddr>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
@@ -45,7 +50,7 @@ impl Networks {
         if networks.len() > MAX_NETWORKS {
             return Err(Fault::new(format!("more than {MAX_NETWORKS} networks"), HINT));
         }
-        Ok(Self(networks))
+        Ok(Self { named: networks, literal: None })
     }
 
     /// Adds the address of a host that is one: a literal names itself.
@@ -55,14 +60,7 @@ impl Networks {
                 let cause = format!("{ip} is not the address of one machine");
                 return Err(Fault::new(cause, HINT));
             }
-            let literal = Network { base: *ip, prefix: bits(*ip) };
-            // A grant that was written out names it already.
-            if !self.0.contains(&literal) {
-                self.0.push(literal);
-            }
-        }
-        if self.0.len() > MAX_NETWORKS {
-            return Err(Fault::new(format!("more than {MAX_NETWORKS} networks"), HINT));
+            self.literal = Some(*ip);
         }
         Ok(self)
     }
@@ -70,13 +68,13 @@ impl Networks {
     /// Whether a connection to this address is allowed: public, or named here.
     pub fn permit(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        address::is_public(ip) || self.0.iter().any(|network| network.names(ip))
+        address::is_public(ip) || self.literal == Some(ip) || self.named.iter().any(|n| n.names(ip))
     }
 }
 
 impl fmt::Display for Networks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, network) in self.0.iter().enumerate() {
+        for (i, network) in self.named.iter().enumerate() {
             f.write_str(if i == 0 { "" } else { "," })?;
             network.fmt(f)?;
         }

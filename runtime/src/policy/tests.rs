@@ -166,6 +166,8 @@ fn grants_read_back_as_they_are_shown() {
         "GET https://api.example.com/v1/*",
         "GET,POST http://*.example.com:8080/a/*/b @10.0.0.0/8,fd00::/8",
         "* https://a.example/",
+        "GET http://127.0.0.1:8080/*",
+        "GET http://[::1]/ @::1",
     ] {
         let grant = HttpGrant::parse(text).unwrap();
         assert_eq!(grant.to_string(), text);

@@ -8,6 +8,7 @@
 mod lookup;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::StoreContextMut;
@@ -28,6 +29,12 @@ use crate::wasm::state::State;
 /// Addresses that one call may learn. Against a guest that resolves without end.
 const MAX_RESOLVED: usize = 1024;
 
+/// Sockets that one call may create. Against a guest that takes all file descriptors.
+const MAX_SOCKETS: usize = 128;
+
+/// The same without any grant: enough to tell the operator where the guest wanted to connect.
+const MAX_REFUSED_SOCKETS: usize = 8;
+
 /// The interface version that wasmtime-wasi links; components of every 0.2 find it.
 const VERSION: &str = "0.2.12";
 
@@ -40,6 +47,7 @@ struct Inner {
     egress: Arc<Egress>,
     denials: Denials,
     resolved: Mutex<Vec<Resolved>>,
+    sockets: AtomicUsize,
 }
 
 /// An address that a granted host resolved to in this call.
@@ -51,19 +59,24 @@ struct Resolved {
 impl Tcp {
     pub(in crate::wasm) fn new(policy: &Arc<Policy>, egress: &Arc<Egress>, denials: Denials) -> Self {
         let (policy, egress) = (policy.clone(), egress.clone());
-        Self(Arc::new(Inner { policy, egress, denials, resolved: Mutex::default() }))
+        Self(Arc::new(Inner {
+            policy,
+            egress,
+            denials,
+            resolved: Mutex::default(),
+            sockets: AtomicUsize::new(0),
+        }))
     }
 
     /// Sets what wasmtime-wasi checks by itself.
     pub(in crate::wasm) fn configure(&self, wasi: &mut WasiCtxBuilder) {
         let own = self.clone();
-        wasi.allow_ip_name_lookup(false)
-            .allow_udp(false)
-            .allow_tcp(!self.0.policy.grants.tcp().is_empty())
-            .socket_addr_check(move |address, usage| {
+        wasi.allow_ip_name_lookup(false).allow_udp(false).allow_tcp(true).socket_addr_check(
+            move |address, usage| {
                 let allowed = own.permits(address, usage);
                 Box::pin(async move { allowed })
-            });
+            },
+        );
     }
 
     fn permits(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
@@ -130,14 +143,10 @@ impl Tcp {
         false
     }
 
-    /// Tells that a guest without any grant asked for a socket; it has no address yet.
-    fn refuse_socket(&self) {
-        self.0.denials.tell(&Denial {
-            capability: "tcp",
-            attempt: "open a TCP socket".to_owned(),
-            reason: "no tcp grant".to_owned(),
-            allow: Some("tcp = [\"HOST:PORT\"]".to_owned()),
-        });
+    /// Counts a socket that is about to be created.
+    fn may_create(&self) -> bool {
+        let limit = if self.0.policy.grants.tcp().is_empty() { MAX_REFUSED_SOCKETS } else { MAX_SOCKETS };
+        self.0.sockets.fetch_add(1, Ordering::Relaxed) < limit
     }
 }
 
@@ -164,9 +173,8 @@ fn create_tcp_socket(
     (family,): (IpAddressFamily,),
 ) -> Created<TcpSocket> {
     let state = store.data_mut();
-    if state.tcp.0.policy.grants.tcp().is_empty() {
-        state.tcp.refuse_socket();
-        return Ok((Err(ErrorCode::AccessDenied),));
+    if !state.tcp.may_create() {
+        return Ok((Err(ErrorCode::NewSocketLimit),));
     }
     let created = sockets::tcp_create_socket::Host::create_tcp_socket(&mut state.sockets(), family);
     Ok((created.map(Ok).or_else(|error| error.downcast().map(Err))?,))

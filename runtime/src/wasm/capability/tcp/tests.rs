@@ -117,3 +117,13 @@ fn denials_are_told_up_to_a_limit() {
     }
     assert_eq!(told.0.lock().unwrap().len(), crate::events::MAX_DENIALS);
 }
+
+#[test]
+fn sockets_are_bounded_and_the_first_ones_show_what_was_wanted() {
+    let (granted, _) = call(&["127.0.0.1:6379"], &["9.9.9.9"]);
+    assert_eq!((0..1000).filter(|_| granted.may_create()).count(), MAX_SOCKETS);
+    let (bare, told) = call(&[], &["9.9.9.9"]);
+    assert_eq!((0..1000).filter(|_| bare.may_create()).count(), MAX_REFUSED_SOCKETS);
+    assert!(!connects(&bare, "10.0.0.7:5432"));
+    assert_eq!(told.0.lock().unwrap()[0].allow.as_deref(), Some("tcp = [\"10.0.0.7:5432\"]"));
+}
