@@ -21,3 +21,6 @@ pub use component::{Component, PrepareOptions};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use inspect::{Inspection, inspect};
 pub use load::LoadError;
+
+#[cfg(test)]
+mod tests;
