@@ -158,7 +158,7 @@ fn allocation(config: &mut Config) {
     config.memory_init_cow(true).table_lazy_init(true);
 }
 
-fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
+pub(super) fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
     let mut hasher = Sha256Hasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.0.finalize().into()

@@ -217,3 +217,6 @@ fn join(base: &str, path: &str) -> String {
     }
     joined.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ const MAX_FILE: u64 = 512 * 1024 * 1024;
 /// What a file must have been made from and for.
 pub(super) struct Identity {
     wasm: [u8; 32],
-    engine: [u8; 32],
+    pub(super) engine: [u8; 32],
 }
 
 impl Identity {

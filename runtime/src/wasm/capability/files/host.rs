@@ -187,7 +187,7 @@ impl HostDescriptor for View<'_> {
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<ReaddirIterator>> {
         self.check("list", &fd, Need::Read)?;
         let dir = self.directory(&fd)?;
-        let entries = spawn_blocking(move || count_entries(&dir)).await?;
+        let entries = spawn_blocking(move || count_entries(&dir, MAX_ENTRIES + 1)).await?;
         if entries > MAX_ENTRIES {
             return Err(ErrorCode::InsufficientMemory.into());
         }
@@ -336,8 +336,8 @@ fn may_leave(target: &str) -> bool {
     Path::new(target).components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir))
 }
 
-/// Counts the entries of a directory, up to one more than may be listed. Blocks.
-fn count_entries(dir: &std::fs::File) -> std::io::Result<usize> {
+/// Counts the entries of a directory, up to `most`. Blocks.
+pub(super) fn count_entries(dir: &std::fs::File, most: usize) -> std::io::Result<usize> {
     let dir = cap_std::fs::Dir::from_std_file(dir.try_clone()?);
-    Ok(dir.entries()?.take(MAX_ENTRIES + 1).count())
+    Ok(dir.entries()?.take(most).count())
 }

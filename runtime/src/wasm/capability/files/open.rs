@@ -102,7 +102,7 @@ impl Request {
         self.open.contains(OpenFlags::CREATE)
     }
 
-    fn options(self) -> OpenOptions {
+    pub(super) fn options(self) -> OpenOptions {
         let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         flags.set(OFlags::NOFOLLOW, !self.follow);
         let exclusive = self.open.contains(OpenFlags::EXCLUSIVE);
