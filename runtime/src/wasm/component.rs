@@ -47,6 +47,8 @@ pub struct Component {
     callables: Vec<Callable>,
     policy: Arc<Policy>,
     grants: Grants,
+    /// Memory mappings that a call takes, at most.
+    mappings: u32,
     notes: Vec<String>,
 }
 
@@ -85,6 +87,7 @@ impl Component {
                 callables: callables(&component, found.functions)?,
                 policy: Arc::new(policy),
                 grants,
+                mappings: mappings(&component),
                 notes,
             })
         })
@@ -145,6 +148,10 @@ impl Sandbox for Component {
             .ok_or_else(|| CallError::Internal(format!("there is no tool at index {}", invocation.tool)))?;
         let arguments = wit::value::parse_arguments(&callable.function, &invocation.arguments)
             .map_err(|error| CallError::Arguments(error.to_string()))?;
+        let permit = self.engine.mappings().try_acquire_many(self.mappings);
+        let _permit = permit.map_err(|_| {
+            CallError::Unavailable("too many calls run at a time for `vm.max_map_count`".to_owned())
+        })?;
         let store = state::store(&self.engine, &self.grants, &self.policy, &invocation)
             .map_err(|error| CallError::Internal(load::reason(&error)))?;
         let run = self.run(account.run_in(store), callable, &arguments);
@@ -154,6 +161,16 @@ impl Sandbox for Component {
             Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
         }
     }
+}
+
+/// Counts generously: a memory is its guards, its initial image, what is used and what is
+/// reserved; a large table is one mapping; and there is the stack with its guard.
+fn mappings(component: &wasmtime::component::Component) -> u32 {
+    let Some(needs) = component.resources_required() else {
+        return 16;
+    };
+    let memories = needs.num_memories.saturating_mul(5);
+    memories.saturating_add(needs.num_tables).saturating_add(3)
 }
 
 fn link(

@@ -41,6 +41,9 @@ const MAX_COMPONENT: u64 = 64 * 1024 * 1024;
 /// Time that a component may take to compile. Against modules built to be slow to compile.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Memory mappings of a process where the kernel does not say, which is also Linux's default.
+const MAX_MAPPINGS: usize = 65_530;
+
 /// What an [`Engine`] can be told.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -71,7 +74,8 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     linker: Linker<State>,
     compatibility: [u8; 32],
-    compiling: Arc<Semaphore>,
+    compiling: Semaphore,
+    mappings: Semaphore,
     options: EngineOptions,
 }
 
@@ -84,8 +88,9 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(EngineError)?;
         let linker = link::wasi(&wasmtime).map_err(EngineError)?;
         let compatibility = compatibility(&wasmtime);
-        let compiling = Arc::new(Semaphore::new(options.compile_concurrency.max(1)));
-        Ok(Self(Arc::new(Inner { wasmtime, linker, compatibility, compiling, options })))
+        let compiling = Semaphore::new(options.compile_concurrency.max(1));
+        let mappings = Semaphore::new(mappings());
+        Ok(Self(Arc::new(Inner { wasmtime, linker, compatibility, compiling, mappings, options })))
     }
 
     /// The wasmtime engine, for reading the types of a component.
@@ -103,8 +108,13 @@ impl Engine {
         &self.0.compatibility
     }
 
-    pub(super) fn compiling(&self) -> &Arc<Semaphore> {
+    pub(super) fn compiling(&self) -> &Semaphore {
         &self.0.compiling
+    }
+
+    /// Memory mappings that running calls may take together. A call takes a permit for each.
+    pub(super) fn mappings(&self) -> &Semaphore {
+        &self.0.mappings
     }
 
     pub(super) fn options(&self) -> &EngineOptions {
@@ -162,6 +172,14 @@ pub(super) fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
     let mut hasher = Sha256Hasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.0.finalize().into()
+}
+
+/// Half of the mappings that the kernel gives this process. Past the last one every allocation
+/// fails, not only those of guests, so many calls at a time must not come near it.
+fn mappings() -> usize {
+    let read = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+    let most = read.ok().and_then(|text| text.trim().parse().ok());
+    (most.unwrap_or(MAX_MAPPINGS) / 2).min(Semaphore::MAX_PERMITS)
 }
 
 /// Feeds a [`Hash`] to SHA-256: a name for stored files must not collide by accident.

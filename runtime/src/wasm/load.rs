@@ -131,27 +131,22 @@ fn check(bytes: &[u8], limit: u64) -> Result<(), LoadError> {
     }
 }
 
-/// Waits for its turn and compiles. A compilation that takes too long is given up, though its
-/// thread can't be stopped and holds its turn until it is done.
+/// Waits for its turn and compiles. A compilation that takes too long is given up: its thread
+/// can't be stopped, but its turn goes to the next, so that one component can't keep others from
+/// being served.
 async fn compile_now(
     engine: &Engine,
     artifact: &Artifact,
     cache: Option<&CompiledCache>,
 ) -> Result<(Component, Option<String>), LoadError> {
     let after = engine.options().compile_timeout;
-    let turn = engine.compiling().clone().acquire_owned();
     let (shared, bytes) = (engine.clone(), artifact.bytes.clone());
     let (cache, digest) = (cache.cloned(), artifact.digest);
-    let work = async move {
-        let turn = turn.await;
-        blocking(move || {
-            let _turn = turn;
-            compile_blocking(&shared, &bytes, cache.as_ref(), &digest)
-        })
-        .await?
-    };
+    let work = move || compile_blocking(&shared, &bytes, cache.as_ref(), &digest);
+    let _turn = engine.compiling().acquire().await;
     let timed_out = |_| LoadError::CompileTimeout { after };
-    tokio::time::timeout(after, work).await.map_err(timed_out)?
+    let compiled = tokio::time::timeout(after, blocking(work)).await;
+    compiled.map_err(timed_out)??
 }
 
 fn compile_blocking(

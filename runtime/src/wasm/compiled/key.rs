@@ -50,16 +50,15 @@ impl Key {
 fn read(path: &Path) -> Result<Option<Key>, String> {
     let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let opened = OpenOptions::new().read(true).custom_flags(nofollow).open(path);
-    let mut file = match opened {
+    let file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("can't be opened: {error}")),
     };
     check(&file)?;
     let mut key = Vec::with_capacity(LENGTH + 1);
-    let read = Read::by_ref(&mut file).take(LENGTH as u64 + 1);
-    let mut read = read;
-    read.read_to_end(&mut key).map_err(|error| format!("can't be read: {error}"))?;
+    let read = file.take(LENGTH as u64 + 1).read_to_end(&mut key);
+    read.map_err(|error| format!("can't be read: {error}"))?;
     let key = key.try_into();
     key.map(|key| Some(Key(key)))
         .map_err(|_| format!("does not have {LENGTH} bytes; remove it to have a new one made"))

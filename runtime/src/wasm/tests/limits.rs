@@ -176,3 +176,19 @@ async fn instances_are_counted() {
     let error = outcome.unwrap_err();
     assert!(matches!(error, CallError::Memory { what: "instances", limit: 0 }), "{error}");
 }
+
+#[tokio::test]
+async fn a_call_that_could_exhaust_the_mappings_of_the_process_is_turned_away() {
+    let engine = engine();
+    let options = PrepareOptions::default();
+    let component = Component::prepare(&engine, &wat(GREEDY), Policy::default(), options).await.unwrap();
+    let all = engine.mappings().available_permits();
+    let taken = engine.mappings().try_acquire_many(u32::try_from(all).unwrap() - 1).unwrap();
+    let (outcome, usage) = call(&component, "grow", r#"{"pages": 1}"#).await;
+    assert_eq!(outcome.unwrap_err().code(), "unavailable");
+    assert_eq!((usage.fuel, usage.memory_peak), (0, 0));
+    drop(taken);
+    let (outcome, _) = call(&component, "grow", r#"{"pages": 1}"#).await;
+    outcome.unwrap();
+    assert_eq!(engine.mappings().available_permits(), all);
+}

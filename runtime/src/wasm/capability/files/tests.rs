@@ -128,7 +128,11 @@ impl World {
 
 fn store(grant: FilesGrant, heard: Arc<Heard>) -> Store<State> {
     let grants = Grants::new(vec![], vec![], vec![grant], Default::default()).unwrap();
-    let prepared = state::Grants { env: Env::default(), files: Files::prepare(grants.files()).unwrap() };
+    let prepared = state::Grants {
+        env: Env::default(),
+        files: Files::prepare(grants.files()).unwrap(),
+        egress: Arc::default(),
+    };
     let policy = Arc::new(Policy { grants, limits: Limits::default() });
     let invocation = Invocation {
         id: CallId(1),
