@@ -1,0 +1,2 @@
+;; A component without exports: it loads, and has no tools.
+(component)
