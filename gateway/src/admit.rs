@@ -84,28 +84,18 @@ pub async fn admit(authorized: Authorized) -> Result<Admitted, Error> {
     let deadline = since + gate.deadline;
     let permit = match Arc::clone(&gate.permits).try_acquire_owned() {
         Ok(permit) => permit,
-        Err(_) => wait(gate, deadline)
-            .await
-            .ok_or_else(|| Error::Overloaded {
-                server: authorized.resolved().server().name().to_owned(),
-                retry_after: RETRY_AFTER,
-            })?,
+        Err(_) => wait(gate, deadline).await.ok_or_else(|| Error::Overloaded {
+            server: authorized.resolved().server().name().to_owned(),
+            retry_after: RETRY_AFTER,
+        })?,
     };
-    Ok(Admitted {
-        authorized,
-        since,
-        deadline,
-        _permit: permit,
-    })
+    Ok(Admitted { authorized, since, deadline, _permit: permit })
 }
 
 async fn wait(gate: &Gate, deadline: Instant) -> Option<OwnedSemaphorePermit> {
     let _place = Place::take(&gate.waiting, gate.queue)?;
     let permit = Arc::clone(&gate.permits).acquire_owned();
-    tokio::time::timeout_at(deadline.into(), permit)
-        .await
-        .ok()?
-        .ok()
+    tokio::time::timeout_at(deadline.into(), permit).await.ok()?.ok()
 }
 
 /// A place in the queue, given back on drop, also when the waiting caller goes away.
@@ -113,9 +103,8 @@ struct Place(Arc<AtomicU32>);
 
 impl Place {
     fn take(waiting: &Arc<AtomicU32>, queue: u32) -> Option<Self> {
-        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-            (n < queue).then_some(n + 1)
-        });
+        let taken =
+            waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < queue).then_some(n + 1));
         taken.ok().map(|_| Self(Arc::clone(waiting)))
     }
 }

@@ -34,8 +34,5 @@ impl Authorized {
 /// # Errors
 /// None yet: the only principal is the local one, and it may call every tool.
 pub fn authorize(principal: &Principal, resolved: Resolved) -> Result<Authorized, Error> {
-    Ok(Authorized {
-        principal: principal.clone(),
-        resolved,
-    })
+    Ok(Authorized { principal: principal.clone(), resolved })
 }

@@ -22,9 +22,9 @@ pub enum Error {
     /// Parameters that the method does not take.
     #[error("invalid params: {0}")]
     InvalidParams(String),
-    /// Lacking or ill-formed `_meta` of a stateless request.
+    /// Parameters that are no object, or lack what every request of their revision must have.
     #[error("invalid params: {0}")]
-    InvalidMeta(String),
+    Malformed(String),
     /// A tool that is not in the catalog.
     #[error("unknown tool: {0}")]
     UnknownTool(String),
@@ -114,7 +114,7 @@ impl Error {
             | Self::InvalidRequest(_)
             | Self::MethodNotFound(_)
             | Self::InvalidParams(_)
-            | Self::InvalidMeta(_)
+            | Self::Malformed(_)
             | Self::UnknownTool(_)
             | Self::HeaderMismatch(_)
             | Self::UnsupportedVersion(_)
@@ -142,7 +142,7 @@ impl Error {
             Self::Parse(_) => "parse",
             Self::InvalidRequest(_) => "invalid-request",
             Self::MethodNotFound(_) => "method-not-found",
-            Self::InvalidParams(_) | Self::InvalidMeta(_) => "invalid-params",
+            Self::InvalidParams(_) | Self::Malformed(_) => "invalid-params",
             Self::UnknownTool(_) => "unknown-tool",
             Self::HeaderMismatch(_) => "header-mismatch",
             Self::UnsupportedVersion(_) => "unsupported-version",

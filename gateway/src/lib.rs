@@ -9,6 +9,8 @@ pub mod authorize;
 pub mod catalog;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+mod fake;
 pub mod gateway;
 pub mod logging;
 pub mod mcp;

@@ -28,6 +28,9 @@ use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::observe::{CallRecord, Ending};
 
+#[cfg(test)]
+mod tests;
+
 /// How long past its deadline a call may take to say so itself, with its usage, before the
 /// gateway ends it. Against a sandbox that misses its own deadline.
 const DEADLINE_GRACE: Duration = Duration::from_millis(500);
@@ -57,11 +60,7 @@ pub struct Completed {
 ///
 /// # Errors
 /// Whatever keeps the call from its sandbox. What goes wrong inside is in [`Completed::result`].
-pub async fn call(
-    gateway: &Gateway,
-    principal: &Principal,
-    call: ToolCall,
-) -> Result<Completed, Error> {
+pub async fn call(gateway: &Gateway, principal: &Principal, call: ToolCall) -> Result<Completed, Error> {
     let record = CallRecord::begin(principal, &call);
     let outcome = stages(gateway, principal, call, &record).await;
     match &outcome {
@@ -81,30 +80,23 @@ async fn stages(
     let resolved = match resolve(&catalog, &call)? {
         Ok(resolved) => resolved,
         Err(unavailable) => {
-            return Ok(Completed {
-                result: Err(unavailable),
-                usage: None,
-            });
+            return Ok(Completed { result: Err(unavailable), usage: None });
         }
     };
     record.resolved(&resolved);
     let authorized = authorize(principal, resolved)?;
     let admitted = admit(authorized).await?;
     let result = invoke(&admitted, call.arguments, record).await;
-    Ok(Completed {
-        result,
-        usage: record.usage(),
-    })
+    Ok(Completed { result, usage: record.usage() })
 }
 
 /// An unavailable server is the tool's trouble and not the request's: a model should hear of it.
 fn resolve(catalog: &Catalog, call: &ToolCall) -> Result<Result<Resolved, CallError>, Error> {
     match catalog.resolve(&call.view, &call.name) {
         Ok(resolved) => Ok(Ok(resolved)),
-        Err(Unresolved::Unavailable(server)) => Ok(Err(CallError::Unavailable(format!(
-            "server {:?} is not ready",
-            server.name()
-        )))),
+        Err(Unresolved::Unavailable(server)) => {
+            Ok(Err(CallError::Unavailable(format!("server {:?} is not ready", server.name()))))
+        }
         Err(Unresolved::UnknownTool) => Err(Error::UnknownTool(call.name.clone())),
         Err(Unresolved::UnknownServer) => Err(match &call.view {
             View::One(server) => Error::UnknownServer(server.to_string()),
@@ -120,9 +112,7 @@ async fn invoke(
 ) -> Result<Outcome, CallError> {
     let resolved = admitted.authorized().resolved();
     let Some(sandbox) = resolved.server().sandbox() else {
-        return Err(CallError::Unavailable(
-            "the server has no sandbox".to_owned(),
-        ));
+        return Err(CallError::Unavailable("the server has no sandbox".to_owned()));
     };
     let invocation = Invocation {
         id: record.id(),
@@ -136,20 +126,16 @@ async fn invoke(
     match timeout_at(latest.into(), running).await {
         Ok(Ok(result)) => result,
         Ok(Err(())) => Err(CallError::Internal("the sandbox panicked".to_owned())),
-        Err(_) => Err(CallError::Deadline {
-            after: admitted.elapsed(),
-        }),
+        Err(_) => Err(CallError::Deadline { after: admitted.elapsed() }),
     }
 }
 
 /// A panic in a sandbox fails its call, not the connection with the other calls on it.
 async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, ()> {
     let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => std::task::Poll::Ready(Err(())),
-        }
+    std::future::poll_fn(|cx| match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => std::task::Poll::Ready(Err(())),
     })
     .await
 }

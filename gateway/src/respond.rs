@@ -1,1 +1,104 @@
-//! The one mapping of errors to the wire.
+//! The one mapping of errors to the wire: JSON-RPC code, HTTP status, headers.
+//!
+//! Also writes the envelope around results. Codes outside those of JSON-RPC and MCP are HTTP's own
+//! numbers, since the specification keeps -32768 to -32000 for itself.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::mcp::id::Id;
+use crate::mcp::revision::{Revision, SUPPORTED};
+
+/// How an error looks from outside.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON-RPC error code.
+    pub code: i32,
+    /// `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// `Allow`.
+    pub allow: Option<&'static str>,
+}
+
+impl Wire {
+    fn new(status: u16, code: i32) -> Self {
+        Self { status, code, retry_after: None, allow: None }
+    }
+}
+
+/// When an unavailable server or a starting gateway is worth another try.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
+
+/// How an error looks to a request of that revision; `None` where it is not known yet.
+#[must_use]
+pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
+    // Revisions with sessions answer a readable request with status 200, whatever it asks.
+    let stateless = revision.is_some_and(Revision::is_stateless);
+    match error {
+        Error::Parse(_) => Wire::new(400, -32700),
+        Error::InvalidRequest(_) => Wire::new(400, -32600),
+        Error::MethodNotFound(_) => Wire::new(if stateless { 404 } else { 200 }, -32601),
+        Error::InvalidParams(_) | Error::UnknownTool(_) => Wire::new(200, -32602),
+        Error::Malformed(_) => Wire::new(400, -32602),
+        Error::HeaderMismatch(_) => Wire::new(400, -32020),
+        Error::UnsupportedVersion(_) => Wire::new(400, -32022),
+        Error::SessionMissing => Wire::new(400, -32600),
+        Error::SessionUnknown(_) => Wire::new(404, 404),
+        Error::Host(_) | Error::Origin(_) => Wire::new(403, 403),
+        Error::NotAcceptable => Wire::new(406, 406),
+        Error::MediaType => Wire::new(415, 415),
+        Error::TooLarge { .. } => Wire::new(413, 413),
+        Error::BodyTimeout(_) => Wire::new(408, 408),
+        Error::BodyBroken(_) => Wire::new(400, 400),
+        Error::NotFound | Error::UnknownServer(_) => Wire::new(404, 404),
+        Error::MethodNotAllowed(allow) => Wire { allow: Some(allow), ..Wire::new(405, 405) },
+        Error::Overloaded { retry_after, .. } => {
+            Wire { retry_after: Some(*retry_after), ..Wire::new(503, 503) }
+        }
+        Error::Unavailable { .. } | Error::Starting => {
+            Wire { retry_after: Some(RETRY_UNAVAILABLE), ..Wire::new(503, 503) }
+        }
+        // Nothing is to be said about a request that was withdrawn.
+        Error::Cancelled => Wire::new(202, 0),
+        Error::Internal(_) => Wire::new(500, -32603),
+    }
+}
+
+/// The error response; without an id where none could be read.
+#[must_use]
+pub fn error(id: Option<&Id>, error: &Error, code: i32) -> Vec<u8> {
+    let mut out = br#"{"jsonrpc":"2.0","#.to_vec();
+    if let Some(id) = id {
+        out.extend_from_slice(b"\"id\":");
+        out.extend_from_slice(id.json().as_bytes());
+        out.push(b',');
+    }
+    let message = serde_json::Value::from(error.public());
+    out.extend_from_slice(format!(r#""error":{{"code":{code},"message":{message}"#).as_bytes());
+    if let Error::UnsupportedVersion(requested) = error {
+        let requested = serde_json::Value::from(requested.as_str());
+        let data = format!(r#","data":{{"supported":{SUPPORTED},"requested":{requested}}}"#);
+        out.extend_from_slice(data.as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+    out
+}
+
+/// The success response around a result.
+#[must_use]
+pub fn success(id: &Id, result: &[u8]) -> Vec<u8> {
+    let id = id.json().as_bytes();
+    [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":"#, result, b"}"].concat()
+}
+
+/// Puts a message on one line, for transports that end messages with a newline. In JSON a raw
+/// newline can only be white space.
+pub fn one_line(message: &mut [u8]) {
+    for byte in message {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+}

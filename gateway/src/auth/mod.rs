@@ -3,18 +3,18 @@
 //! The first gate of a request. The gateway listens on loopback unless told otherwise and knows one
 //! principal, the local one. Knows nothing of tools or of what a principal may do.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 /// Who a request comes from, as records name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(Arc<str>);
+pub struct Principal(Cow<'static, str>);
 
 impl Principal {
     /// Whoever can reach the process: every client of a gateway without sign-in.
     #[must_use]
     pub fn local() -> Self {
-        Self(Arc::from("local"))
+        Self(Cow::Borrowed("local"))
     }
 
     /// The name in records.

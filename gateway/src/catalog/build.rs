@@ -34,10 +34,7 @@ pub enum CatalogError {
 /// Leaves room for the separator and a tool's name of one character.
 const MAX_SERVER_NAME: usize = MAX_TOOL_NAME - SEPARATOR.len() - 1;
 
-pub(super) fn build(
-    entries: Vec<ServerEntry>,
-    settings: &CatalogSettings,
-) -> Result<Catalog, CatalogError> {
+pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Result<Catalog, CatalogError> {
     let page_size = settings.page_size.max(1);
     let mut servers: Vec<Arc<Server>> = Vec::with_capacity(entries.len());
     let mut by_name = HashMap::new();
@@ -61,21 +58,13 @@ pub(super) fn build(
         servers.push(server);
     }
     let pages = Pages::write(all_tools(&servers), page_size);
-    Ok(Catalog {
-        servers,
-        by_name,
-        tools,
-        pages,
-    })
+    Ok(Catalog { servers, by_name, tools, pages })
 }
 
 fn all_tools(servers: &[Arc<Server>]) -> impl Iterator<Item = (String, &Tool)> {
-    servers.iter().flat_map(|server| {
-        server
-            .tools()
-            .iter()
-            .map(|tool| (full_name(server.name(), &tool.name), tool))
-    })
+    servers
+        .iter()
+        .flat_map(|server| server.tools().iter().map(|tool| (full_name(server.name(), &tool.name), tool)))
 }
 
 fn full_name(server: &str, tool: &str) -> String {
@@ -91,10 +80,7 @@ fn check_server_name(name: &str) -> Result<(), CatalogError> {
 
 /// `[A-Za-z0-9_-]+`, what every known client takes.
 fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// The entry's own state, unless its tools can't be listed beside those taken so far.
@@ -112,10 +98,7 @@ fn checked_state(
         let fault = if !is_name(&tool.name) {
             Some("has characters other than A-Z a-z 0-9 _ -".to_owned())
         } else if full.len() > MAX_TOOL_NAME {
-            Some(format!(
-                "is {} characters long, more than {MAX_TOOL_NAME}",
-                full.len()
-            ))
+            Some(format!("is {} characters long, more than {MAX_TOOL_NAME}", full.len()))
         } else if let Some(&(other, _)) = taken.get(&full) {
             Some(format!("is taken by server {:?}", servers[other].name()))
         } else if !own.insert(tool.name.as_str()) {

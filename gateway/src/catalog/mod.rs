@@ -68,10 +68,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Two servers of the same name, or a name that is none.
-    pub fn build(
-        entries: Vec<ServerEntry>,
-        settings: &CatalogSettings,
-    ) -> Result<Self, CatalogError> {
+    pub fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Result<Self, CatalogError> {
         build::build(entries, settings)
     }
 
@@ -85,6 +82,12 @@ impl Catalog {
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Arc<Server>> {
         self.by_name.get(name).map(|&index| &self.servers[index])
+    }
+
+    /// The view of one server; `None` if there is none of that name.
+    #[must_use]
+    pub fn view(&self, name: &str) -> Option<View> {
+        self.server(name).map(|server| View::One(server.shared_name()))
     }
 
     /// The prebuilt tool list of a view; `None` for a server that is not in the catalog.
@@ -105,30 +108,20 @@ impl Catalog {
             View::All => self.resolve_prefixed(name),
             View::One(server) => {
                 let server = self.server(server).ok_or(Unresolved::UnknownServer)?;
-                server.find(name).map(|tool| Resolved {
-                    server: Arc::clone(server),
-                    tool,
-                })
+                server.find(name).map(|tool| Resolved { server: Arc::clone(server), tool })
             }
         }
     }
 
     fn resolve_prefixed(&self, name: &str) -> Result<Resolved, Unresolved> {
         if let Some(&(server, tool)) = self.tools.get(name) {
-            return Ok(Resolved {
-                server: Arc::clone(&self.servers[server]),
-                tool,
-            });
+            return Ok(Resolved { server: Arc::clone(&self.servers[server]), tool });
         }
         let owner = self.servers.iter().find(|server| {
             !server.is_ready()
-                && name
-                    .strip_prefix(server.name())
-                    .is_some_and(|rest| rest.starts_with(SEPARATOR))
+                && name.strip_prefix(server.name()).is_some_and(|rest| rest.starts_with(SEPARATOR))
         });
-        Err(owner.map_or(Unresolved::UnknownTool, |s| {
-            Unresolved::Unavailable(Arc::clone(s))
-        }))
+        Err(owner.map_or(Unresolved::UnknownTool, |s| Unresolved::Unavailable(Arc::clone(s))))
     }
 }
 

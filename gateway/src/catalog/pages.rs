@@ -31,16 +31,10 @@ impl Pages {
         let pages = (0..count).map(|index| {
             let from = index * size;
             let to = (from + size).min(tools.len());
-            let next = (index + 1 < count).then(|| Cursor {
-                fingerprint,
-                page: index as u32 + 1,
-            });
+            let next = (index + 1 < count).then(|| Cursor { fingerprint, page: index as u32 + 1 });
             write_page(&tools[from..to], next)
         });
-        Self {
-            pages: pages.collect(),
-            fingerprint,
-        }
+        Self { pages: pages.collect(), fingerprint }
     }
 
     /// The first page.
@@ -53,9 +47,7 @@ impl Pages {
     #[must_use]
     pub fn at(&self, cursor: &str) -> Option<&Page> {
         let cursor = Cursor::decode(cursor)?;
-        (cursor.fingerprint == self.fingerprint)
-            .then(|| self.pages.get(cursor.page as usize))
-            .flatten()
+        (cursor.fingerprint == self.fingerprint).then(|| self.pages.get(cursor.page as usize)).flatten()
     }
 }
 
@@ -78,11 +70,7 @@ fn write_tool(name: &str, tool: &Tool) -> Vec<u8> {
         write_str(&mut out, description);
     }
     write_raw(&mut out, b",\"inputSchema\":", Some(&tool.input_schema));
-    write_raw(
-        &mut out,
-        b",\"outputSchema\":",
-        tool.output_schema.as_deref(),
-    );
+    write_raw(&mut out, b",\"outputSchema\":", tool.output_schema.as_deref());
     out.push(b'}');
     out
 }

@@ -98,6 +98,15 @@ impl Server {
         matches!(self.state, ServerState::Ready(_))
     }
 
+    /// Why it can't run calls, for the operator; `None` if it can.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<&str> {
+        match &self.state {
+            ServerState::Ready(_) => None,
+            ServerState::Unavailable(reason) => Some(reason),
+        }
+    }
+
     /// What runs its calls; `None` while it is unavailable.
     #[must_use]
     pub fn sandbox(&self) -> Option<&Arc<dyn Sandbox>> {
@@ -110,8 +119,7 @@ impl Server {
     /// Its tools; empty while it is unavailable.
     #[must_use]
     pub fn tools(&self) -> &[Tool] {
-        self.sandbox()
-            .map_or(&[], |sandbox| &sandbox.describe().tools)
+        self.sandbox().map_or(&[], |sandbox| &sandbox.describe().tools)
     }
 
     /// What runs it.
@@ -147,9 +155,5 @@ impl Server {
 }
 
 fn names(tools: &[Tool]) -> HashMap<String, usize> {
-    tools
-        .iter()
-        .enumerate()
-        .map(|(index, tool)| (tool.name.clone(), index))
-        .collect()
+    tools.iter().enumerate().map(|(index, tool)| (tool.name.clone(), index)).collect()
 }

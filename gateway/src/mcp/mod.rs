@@ -1,6 +1,29 @@
-//! The protocol: messages, revisions, methods. Pure but for the call itself.
+//! The protocol: messages, revisions, methods.
 //!
-//! Knows nothing of sockets or HTTP bodies. One file per method; results are written by splicing
-//! JSON text, never by modelling it.
+//! Knows nothing of sockets or HTTP bodies. A message is parsed once, into views of its bytes;
+//! results are written by splicing JSON text, never by modelling it. One file per method.
 
+pub mod answer;
+pub mod discover;
+pub mod envelope;
+pub mod era;
+pub mod flight;
+pub mod headers;
+pub mod id;
+pub mod initialize;
+pub mod params;
+pub mod revision;
 pub mod session;
+#[cfg(test)]
+mod tests;
+pub mod tools_call;
+pub mod tools_list;
+mod write;
+
+/// This server's name and version, as JSON.
+pub(crate) const SERVER_INFO: &str =
+    concat!(r#"{"name":"toolgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
+
+/// The capabilities of every revision, as JSON: tools, whose list never changes under a client
+/// without its asking again.
+pub(crate) const CAPABILITIES: &str = r#"{"tools":{}}"#;

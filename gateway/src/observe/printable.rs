@@ -13,11 +13,7 @@ pub(super) fn printable(text: &str, limit: usize) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(kept.len() + 16);
     for c in kept.chars() {
-        if acts(c) {
-            out.extend(c.escape_default())
-        } else {
-            out.push(c)
-        }
+        if acts(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     if kept.len() < text.len() {
         out.push('…');
@@ -26,6 +22,5 @@ pub(super) fn printable(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -77,20 +77,14 @@ impl CallRecord {
             View::All => String::new(),
             View::One(server) => server.to_string(),
         };
-        let facts = Facts {
-            server,
-            tool: call.name.clone(),
-            ..Facts::default()
-        };
+        let facts = Facts { server, tool: call.name.clone(), ..Facts::default() };
         let shared = Shared {
             id: next_id(),
             principal: principal.clone(),
             since: Instant::now(),
             facts: Mutex::new(facts),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// The call's id.
@@ -235,10 +229,7 @@ impl Observer for Shared {
             facts.denials = facts.denials.saturating_add(1);
             facts.server.clone()
         };
-        let hint = denial
-            .allow
-            .as_deref()
-            .map(|line| format!("[servers.{server}.grants] {line}"));
+        let hint = denial.allow.as_deref().map(|line| format!("[servers.{server}.grants] {line}"));
         tracing::warn!(
             target: TARGET,
             call = %self.id,

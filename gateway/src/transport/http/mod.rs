@@ -1,11 +1,24 @@
-//! Streamable HTTP.
+//! Streamable HTTP: connections to messages, and answers back.
+//!
+//! `listen` accepts and drains, `stream` puts time limits on a connection, `route` sends a request
+//! to `status` or, past `hosts`, to `post`, which reads the `body` and speaks MCP. Nothing here
+//! knows what a tool is.
 
-use std::sync::Arc;
+mod accept;
+mod body;
+mod hosts;
+mod listen;
+mod post;
+mod reply;
+mod route;
+mod status;
+mod stream;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
-use crate::gateway::Gateway;
+pub use listen::serve;
 
 const MIB: usize = 1024 * 1024;
 
@@ -21,11 +34,12 @@ pub struct HttpSettings {
     pub body: usize,
     /// Time for a request's head to arrive. Against connections held open by sending slowly.
     pub header_timeout: Duration,
-    /// Time for a request's body to arrive.
+    /// Time for a request's body to arrive. Against the same.
     pub body_timeout: Duration,
     /// Time without progress while writing. Against clients that stop reading.
     pub write_timeout: Duration,
-    /// Time that a connection may be idle between requests.
+    /// Time that a connection may be idle between requests. Above the 60 s after which common
+    /// load balancers drop theirs, or they would send into a closed one.
     pub idle_timeout: Duration,
     /// Connections at a time. Against descriptors running out.
     pub connections: usize,
@@ -42,24 +56,9 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(120),
+            idle_timeout: Duration::from_secs(75),
             connections: 1024,
             drain: Duration::from_secs(30),
         }
     }
-}
-
-/// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end.
-///
-/// # Errors
-/// None after the listener is bound; accepting is tried again.
-pub async fn serve(
-    listener: TcpListener,
-    gateway: Arc<Gateway>,
-    settings: HttpSettings,
-    shutdown: impl Future<Output = ()> + Send,
-) -> std::io::Result<()> {
-    drop((listener, gateway, settings));
-    shutdown.await;
-    Ok(())
 }

@@ -1,0 +1,180 @@
+//! A sandbox for tests that does nothing but what a test needs: answer, fail, wait, panic, flood.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use toolgate_runtime::events::{Backend, Denial, Observer, Stdio, Usage};
+use toolgate_runtime::limits::Limits;
+use toolgate_runtime::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Tool};
+
+use crate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState};
+use crate::gateway::{Gateway, GatewaySettings};
+
+/// What a fake tool does.
+#[derive(Clone, Debug)]
+pub(crate) enum Does {
+    /// Answers with its arguments.
+    Echo,
+    /// Answers with an error of its own.
+    ToolError,
+    /// Fails as a sandbox does.
+    Fail(fn() -> CallError),
+    /// Answers after a while.
+    Sleep(Duration),
+    /// Answers never, and overlooks its deadline.
+    Hang,
+    /// Panics.
+    Panic,
+    /// Answers with that many bytes.
+    Flood(usize),
+    /// Prints, and is denied something.
+    Talk,
+}
+
+/// A sandbox of fake tools.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    description: Description,
+    does: Vec<Does>,
+    /// Calls begun, and calls that ended in any way.
+    pub(crate) begun: AtomicU32,
+    pub(crate) ended: AtomicU32,
+}
+
+pub(crate) fn raw(json: &str) -> Box<RawValue> {
+    RawValue::from_string(json.to_owned()).unwrap()
+}
+
+impl Fake {
+    pub(crate) fn new(tools: &[(&str, Does)]) -> Arc<Self> {
+        let tool = |name: &str| Tool {
+            name: name.to_owned(),
+            function: format!("test:fake/api#{name}"),
+            description: Some(format!("does \"{name}\"")),
+            input_schema: raw(r#"{"type":"object"}"#),
+            output_schema: None,
+        };
+        Arc::new(Self {
+            description: Description {
+                tools: tools.iter().map(|(name, _)| tool(name)).collect(),
+                skipped: Vec::new(),
+            },
+            does: tools.iter().map(|(_, does)| does.clone()).collect(),
+            begun: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+        })
+    }
+
+    /// One of each kind.
+    pub(crate) fn of_all_kinds() -> Arc<Self> {
+        Self::new(&[
+            ("echo", Does::Echo),
+            ("tool-error", Does::ToolError),
+            ("trap", Does::Fail(|| CallError::Trap("at 0x1234 in /host/path".into()))),
+            ("bad-args", Does::Fail(|| CallError::Arguments("`x` must be a string".into()))),
+            ("slow", Does::Sleep(Duration::from_millis(300))),
+            ("hang", Does::Hang),
+            ("panic", Does::Panic),
+            ("flood", Does::Flood(3_000_000)),
+            ("talk", Does::Talk),
+        ])
+    }
+}
+
+/// Tells the observer the end when the call ends in any way, as a sandbox must.
+struct Running<'a> {
+    fake: &'a Fake,
+    observer: Arc<dyn Observer>,
+    bytes_in: u64,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.fake.ended.fetch_add(1, Ordering::SeqCst);
+        self.observer.finished(&Usage {
+            fuel: 42,
+            memory_peak: 65_536,
+            wall: Duration::from_micros(7),
+            bytes_in: self.bytes_in,
+            bytes_out: 0,
+            backend: Backend::Wasm,
+        });
+    }
+}
+
+#[async_trait]
+impl Sandbox for Fake {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let _running = Running {
+            fake: self,
+            observer: Arc::clone(&invocation.observer),
+            bytes_in: invocation.arguments.get().len() as u64,
+        };
+        let text = |text: &str| Ok(Outcome { is_error: false, structured: None, text: text.into() });
+        match &self.does[invocation.tool] {
+            Does::Echo => {
+                let structured = Some(invocation.arguments.clone());
+                Ok(Outcome { structured, ..text(invocation.arguments.get())? })
+            }
+            Does::ToolError => Ok(Outcome { is_error: true, ..text("no such city")? }),
+            Does::Fail(error) => Err(error()),
+            Does::Sleep(time) => {
+                tokio::time::sleep(*time).await;
+                text("slept")
+            }
+            Does::Hang => std::future::pending().await,
+            Does::Panic => panic!("a fake tool panics"),
+            Does::Flood(bytes) => text(&"x".repeat(*bytes)),
+            Does::Talk => {
+                invocation.observer.stdio(Stdio::Out, b"hello\x1b[2J \xff");
+                invocation.observer.stdio_dropped(9);
+                invocation.observer.denied(&Denial {
+                    capability: "http",
+                    attempt: "GET https://api.example.com/v1/x".into(),
+                    reason: "no http grant".into(),
+                    allow: Some(r#"http = ["GET https://api.example.com/v1/x"]"#.into()),
+                });
+                text("talked")
+            }
+        }
+    }
+}
+
+pub(crate) fn entry(name: &str, sandbox: Arc<dyn Sandbox>) -> ServerEntry {
+    entry_with(name, ServerState::Ready(sandbox), Limits::default())
+}
+
+pub(crate) fn entry_with(name: &str, state: ServerState, limits: Limits) -> ServerEntry {
+    ServerEntry {
+        name: name.to_owned(),
+        state,
+        limits,
+        backend: Backend::Wasm,
+        source: "file:fake.wasm".to_owned(),
+    }
+}
+
+pub(crate) fn catalog(entries: Vec<ServerEntry>) -> Catalog {
+    Catalog::build(entries, &CatalogSettings::default()).unwrap()
+}
+
+/// A gateway of two servers: `fake`, which has one tool of each kind, and `broken`.
+pub(crate) fn gateway() -> (Arc<Gateway>, Arc<Fake>) {
+    let fake = Fake::of_all_kinds();
+    let broken = ServerState::Unavailable("no route to /secret/registry".into());
+    let entries = vec![
+        entry("fake", Arc::clone(&fake) as Arc<dyn Sandbox>),
+        entry_with("broken", broken, Limits::default()),
+    ];
+    (Arc::new(Gateway::new(catalog(entries), GatewaySettings::default())), fake)
+}

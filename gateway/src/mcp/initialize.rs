@@ -1,0 +1,23 @@
+//! `initialize` (2025-03-26 to 2025-11-25): agrees on a revision.
+
+use super::params::{Params, text};
+use super::revision::Revision;
+use super::{CAPABILITIES, SERVER_INFO};
+use crate::error::Error;
+
+/// The revision to speak from now on, and the result.
+///
+/// # Errors
+/// [`Error::InvalidParams`] without the client's wish.
+pub fn result(params: &Params<'_>) -> Result<(Revision, Vec<u8>), Error> {
+    let wish = params
+        .protocol_version
+        .and_then(text)
+        .ok_or_else(|| Error::InvalidParams("initialize needs `protocolVersion`, a string".to_owned()))?;
+    let revision = Revision::negotiate(&wish);
+    let result = format!(
+        r#"{{"protocolVersion":"{}","capabilities":{CAPABILITIES},"serverInfo":{SERVER_INFO}}}"#,
+        revision.as_str()
+    );
+    Ok((revision, result.into_bytes()))
+}

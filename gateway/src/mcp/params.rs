@@ -1,0 +1,90 @@
+//! The parameters of a request: the members that any method here reads, found in one pass.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::envelope::present;
+use crate::error::Error;
+
+/// Members of `params`, each as its JSON text; `None` where absent.
+#[derive(Debug, Default, Deserialize)]
+pub struct Params<'a> {
+    /// `tools/call`: the tool.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub name: Option<&'a RawValue>,
+    /// `tools/call`: its arguments.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub arguments: Option<&'a RawValue>,
+    /// `tools/list`: where to go on.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub cursor: Option<&'a RawValue>,
+    /// `initialize`: the revision that the client would speak.
+    #[serde(borrow, default, deserialize_with = "present", rename = "protocolVersion")]
+    pub protocol_version: Option<&'a RawValue>,
+    /// `notifications/cancelled`: the request that is withdrawn.
+    #[serde(borrow, default, deserialize_with = "present", rename = "requestId")]
+    pub request_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
+    meta: Option<&'a RawValue>,
+}
+
+/// The members of `_meta` by which a stateless request says what a session would know.
+#[derive(Debug, Default, Deserialize)]
+pub struct Meta<'a> {
+    /// The revision that the request is written in.
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        rename = "io.modelcontextprotocol/protocolVersion"
+    )]
+    pub protocol_version: Option<&'a RawValue>,
+    /// What the client can do.
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        rename = "io.modelcontextprotocol/clientCapabilities"
+    )]
+    pub client_capabilities: Option<&'a RawValue>,
+}
+
+impl<'a> Params<'a> {
+    /// Reads the parameters of a message; absent ones are empty.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything but an object.
+    pub fn parse(raw: Option<&'a RawValue>) -> Result<Self, Error> {
+        let Some(raw) = raw else { return Ok(Self::default()) };
+        if !is_object(raw) {
+            return Err(Error::Malformed("`params` must be an object".to_owned()));
+        }
+        serde_json::from_str(raw.get()).map_err(|e| Error::Malformed(format!("`params`: {e}")))
+    }
+
+    /// Reads `_meta`; absent, it is empty.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything but an object.
+    pub fn meta(&self) -> Result<Meta<'a>, Error> {
+        let Some(raw) = self.meta else { return Ok(Meta::default()) };
+        if !is_object(raw) {
+            return Err(Error::Malformed("`_meta` must be an object".to_owned()));
+        }
+        serde_json::from_str(raw.get()).map_err(|e| Error::Malformed(format!("`_meta`: {e}")))
+    }
+}
+
+/// Whether a JSON text is an object.
+pub(super) fn is_object(raw: &RawValue) -> bool {
+    raw.get().starts_with('{')
+}
+
+/// The string that a JSON text is; `None` for any other value.
+pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str(raw.get()).ok().map(|Text(text)| text)
+}

@@ -1,0 +1,54 @@
+//! `tools/list`: a prebuilt page, set into a result of the request's revision.
+
+use super::SERVER_INFO;
+use super::params::{Params, text};
+use super::revision::Revision;
+use super::write::raw;
+use crate::catalog::View;
+use crate::error::Error;
+use crate::gateway::Gateway;
+
+/// The result.
+///
+/// # Errors
+/// [`Error::InvalidParams`] for a cursor that is none of this list, [`Error::Unavailable`] for the
+/// list of one server that is not ready: an empty list would hide the fault.
+pub fn result(
+    gateway: &Gateway,
+    view: &View,
+    revision: Revision,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Error> {
+    let catalog = gateway.require_catalog()?;
+    let pages = catalog.pages(view).ok_or_else(|| unknown(view))?;
+    if let View::One(name) = view
+        && let Some(reason) = catalog.server(name).and_then(|server| server.unavailable())
+    {
+        return Err(Error::Unavailable { server: name.to_string(), reason: reason.to_owned() });
+    }
+    let page = match params.cursor.filter(|raw| raw.get() != "null") {
+        None => pages.first(),
+        Some(cursor) => text(cursor)
+            .and_then(|cursor| pages.at(&cursor))
+            .ok_or_else(|| Error::InvalidParams("no such cursor; list again".to_owned()))?,
+    };
+    let mut out = Vec::with_capacity(page.len() + 256);
+    out.push(b'{');
+    out.extend_from_slice(page);
+    if revision.is_stateless() {
+        let ttl = gateway.tools_ttl().as_millis();
+        raw(&mut out, &format!(r#","resultType":"complete","ttlMs":{ttl},"cacheScope":"public""#));
+        raw(&mut out, r#","_meta":{"io.modelcontextprotocol/serverInfo":"#);
+        raw(&mut out, SERVER_INFO);
+        out.push(b'}');
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+fn unknown(view: &View) -> Error {
+    match view {
+        View::All => Error::Internal("the aggregated list is missing".to_owned()),
+        View::One(name) => Error::UnknownServer(name.to_string()),
+    }
+}

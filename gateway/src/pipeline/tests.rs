@@ -1,0 +1,111 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use toolgate_runtime::limits::Limits;
+
+use super::*;
+use crate::catalog::ServerState;
+use crate::fake::{self, Does, Fake, raw};
+use crate::gateway::GatewaySettings;
+
+fn limited(does: Does, limits: Limits) -> (Arc<Gateway>, Arc<Fake>) {
+    let fake = Fake::new(&[("x", does)]);
+    let state = ServerState::Ready(Arc::clone(&fake) as _);
+    let catalog = fake::catalog(vec![fake::entry_with("s", state, limits)]);
+    (Arc::new(Gateway::new(catalog, GatewaySettings::default())), fake)
+}
+
+async fn run(gateway: &Gateway) -> Result<Completed, Error> {
+    let request = ToolCall { view: View::All, name: "s__x".into(), arguments: raw("{}") };
+    call(gateway, &Principal::local(), request).await
+}
+
+#[tokio::test]
+async fn a_sandbox_that_misses_its_deadline_is_ended() {
+    let limits = Limits { deadline: Duration::from_millis(50), ..Limits::default() };
+    let (gateway, fake) = limited(Does::Hang, limits);
+    let completed = run(&gateway).await.unwrap();
+    assert!(matches!(completed.result, Err(CallError::Deadline { .. })));
+    assert_eq!(fake.ended.load(Ordering::SeqCst), 1);
+    assert_eq!(completed.usage.unwrap().fuel, 42, "the abandoned sandbox still tells its usage");
+}
+
+#[tokio::test]
+async fn a_panic_fails_one_call_and_no_more() {
+    let (gateway, _) = fake::gateway();
+    for (tool, fails) in [("fake__panic", true), ("fake__echo", false)] {
+        let request = ToolCall { view: View::All, name: tool.into(), arguments: raw("{}") };
+        let completed = call(&gateway, &Principal::local(), request).await.unwrap();
+        assert_eq!(completed.result.is_err(), fails, "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_calls_run_than_the_limit_and_the_rest_waits_or_is_refused() {
+    let limits = Limits { concurrency: 2, ..Limits::default() };
+    let (gateway, fake) = limited(Does::Sleep(Duration::from_millis(100)), limits);
+    let calls: Vec<_> = (0..15)
+        .map(|_| {
+            let gateway = Arc::clone(&gateway);
+            tokio::spawn(async move { run(&gateway).await.map(drop) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert_eq!(fake.begun.load(Ordering::SeqCst), 2);
+    let mut refused = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(()) => {}
+            Err(Error::Overloaded { server, .. }) => {
+                assert_eq!(server, "s");
+                refused += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(refused, 5, "two run and eight wait");
+}
+
+#[tokio::test]
+async fn waiting_counts_against_the_deadline() {
+    let deadline = Duration::from_millis(100);
+    let limits = Limits { concurrency: 1, deadline, ..Limits::default() };
+    let (gateway, fake) = limited(Does::Hang, limits);
+    let first = {
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move { run(&gateway).await })
+    };
+    tokio::task::yield_now().await;
+    let since = Instant::now();
+    assert!(matches!(run(&gateway).await, Err(Error::Overloaded { .. })));
+    assert!(since.elapsed() < Duration::from_millis(400), "{:?}", since.elapsed());
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(fake.begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_the_queue_frees_its_place() {
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let (gateway, fake) = limited(Does::Hang, limits);
+    for _ in 0..50 {
+        let impatient = tokio::time::timeout(Duration::from_millis(2), run(&gateway));
+        assert!(impatient.await.is_err(), "neither answered nor refused");
+    }
+    assert_eq!(fake.begun.load(Ordering::SeqCst), fake.ended.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_call_ends_with_the_catalog_it_began_with() {
+    let (gateway, _) = limited(Does::Sleep(Duration::from_millis(50)), Limits::default());
+    let running = {
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move { run(&gateway).await })
+    };
+    tokio::task::yield_now().await;
+    gateway.replace(fake::catalog(vec![]));
+    assert!(running.await.unwrap().unwrap().result.is_ok());
+    assert!(matches!(run(&gateway).await, Err(Error::UnknownTool(_))));
+}

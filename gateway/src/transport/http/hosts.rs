@@ -1,0 +1,171 @@
+//! Which names this gateway answers to, and whose web pages may call it.
+//!
+//! Against DNS rebinding: a page of any site can make its own name resolve to this machine, and
+//! would then call tools with the rights of whoever opened it. Its `Host` and `Origin` betray it.
+//! Pure.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, Uri, header};
+
+use crate::error::Error;
+
+/// Bytes of a refused name that are repeated.
+const SHOWN: usize = 100;
+
+/// The allowed names: loopback ones, and those of the config.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Hosts {
+    pub(super) fn new(hosts: &[String], origins: &[String]) -> Self {
+        let lower =
+            |names: &[String]| names.iter().map(|n| n.trim_end_matches('/').to_ascii_lowercase()).collect();
+        Self { hosts: lower(hosts), origins: lower(origins) }
+    }
+
+    /// Checks the request target and `Host`.
+    pub(super) fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+        if let Some(authority) = uri.authority() {
+            self.allow_host(authority.as_str())?;
+        }
+        let mut values = headers.get_all(header::HOST).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => self.allow_host(&String::from_utf8_lossy(value.as_bytes())),
+            (Some(_), Some(_)) => Err(Error::Host("two Host headers".to_owned())),
+            (None, _) => Err(Error::Host(String::new())),
+        }
+    }
+
+    /// Checks `Origin`, which only browsers send.
+    pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Error> {
+        for value in headers.get_all(header::ORIGIN) {
+            let origin = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            let local = host.is_some_and(|host| is_loopback(name_of(host)));
+            if !local && !self.origins.contains(&origin) {
+                return Err(Error::Origin(shown(&origin)));
+            }
+        }
+        Ok(())
+    }
+
+    fn allow_host(&self, host: &str) -> Result<(), Error> {
+        let host = host.to_ascii_lowercase();
+        let name = name_of(&host);
+        if is_loopback(name) || self.hosts.iter().any(|h| *h == host || h == name) {
+            return Ok(());
+        }
+        Err(Error::Host(shown(&host)))
+    }
+}
+
+fn shown(name: &str) -> String {
+    name[..name.floor_char_boundary(SHOWN)].to_owned()
+}
+
+/// The name of `name:port`, or the address of `[address]:port`.
+fn name_of(host: &str) -> &str {
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, "")) => return address,
+        Some((address, port)) => (address, port.strip_prefix(':')),
+        None => match host.split_once(':') {
+            None => return host,
+            Some((name, port)) => (name, Some(port)),
+        },
+    };
+    let is_port = port.is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    if is_port { name } else { host }
+}
+
+fn is_loopback(name: &str) -> bool {
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn host(hosts: &Hosts, value: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, value.parse().unwrap());
+        hosts.check_host(&Uri::from_static("/mcp"), &headers).is_ok()
+    }
+
+    fn origin(hosts: &Hosts, value: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, value.parse().unwrap());
+        hosts.check_origin(&headers).is_ok()
+    }
+
+    #[test]
+    fn loopback_names_are_hosts_on_any_port() {
+        let hosts = Hosts::new(&[], &[]);
+        for name in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.9.9.9", "[::1]", "[::1]:1"] {
+            assert!(host(&hosts, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_no_hosts() {
+        let hosts = Hosts::new(&["tools.example.com".into(), "a.example:81".into()], &[]);
+        for name in [
+            "evil.example.com",
+            "localhost.evil.com",
+            "127.0.0.1.evil.com",
+            "localhost:80:80",
+            "localhost:evil.com",
+            "localhost@evil.com",
+            "[::1]evil.com",
+            "[::1].evil.com:80",
+            "10.0.0.1",
+            "0.0.0.0",
+            "a.example",
+            "a.example:82",
+            "x.tools.example.com",
+            "",
+        ] {
+            assert!(!host(&hosts, name), "{name}");
+        }
+        assert!(host(&hosts, "tools.example.com:443"));
+        assert!(host(&hosts, "a.example:81"));
+    }
+
+    #[test]
+    fn a_request_target_with_another_host_is_refused() {
+        let hosts = Hosts::new(&[], &[]);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "localhost".parse().unwrap());
+        let uri = Uri::from_static("http://evil.example/mcp");
+        assert!(hosts.check_host(&uri, &headers).is_err());
+        headers.append(header::HOST, "evil.example".parse().unwrap());
+        assert!(hosts.check_host(&Uri::from_static("/mcp"), &headers).is_err());
+        assert!(hosts.check_host(&Uri::from_static("/mcp"), &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn only_loopback_and_configured_origins_may_call() {
+        let hosts = Hosts::new(&[], &["https://app.example.com/".into()]);
+        for name in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:1"] {
+            assert!(origin(&hosts, name), "{name}");
+        }
+        assert!(origin(&hosts, "https://app.example.com"));
+        for name in [
+            "null",
+            "https://evil.com",
+            "http://app.example.com",
+            "https://app.example.com.evil.com",
+            "file://localhost",
+            "http://localhost.evil.com",
+            "localhost",
+        ] {
+            assert!(!origin(&hosts, name), "{name}");
+        }
+        assert!(hosts.check_origin(&HeaderMap::new()).is_ok());
+    }
+}

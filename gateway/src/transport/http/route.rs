@@ -1,0 +1,75 @@
+//! From a path and a method to whoever answers.
+
+use http::{Method, Request};
+use hyper::body::Incoming;
+
+use super::accept::Format;
+use super::listen::Shared;
+use super::reply::{self, Reply};
+use super::stream::Phase;
+use super::{post, status};
+use crate::catalog::View;
+use crate::error::Error;
+
+/// Bytes of an unknown server's name that are repeated.
+const SHOWN: usize = 64;
+
+/// Answers one request.
+pub(super) async fn route(shared: &Shared, phase: &Phase, request: Request<Incoming>) -> Reply {
+    match endpoint(shared, phase, request).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            phase.refuse_body();
+            tracing::debug!(%error, code = error.code(), "refused a request");
+            reply::error(Format::Json, None, None, &error)
+        }
+    }
+}
+
+async fn endpoint(shared: &Shared, phase: &Phase, request: Request<Incoming>) -> Result<Reply, Error> {
+    let host = shared.hosts.check_host(request.uri(), request.headers());
+    match request.uri().path() {
+        // Probes come by address, so any host may ask; only a known one learns names.
+        "/livez" => only_get(&request).map(|()| status::live()),
+        "/readyz" => only_get(&request).map(|()| status::ready(&shared.gateway, host.is_ok())),
+        "/health" => {
+            host?;
+            only_get(&request).map(|()| status::health(&shared.gateway))
+        }
+        path => {
+            let name = mcp_path(path).ok_or(Error::NotFound)?;
+            host?;
+            shared.hosts.check_origin(request.headers())?;
+            let view = view(shared, name)?;
+            match *request.method() {
+                Method::POST => Ok(post::post(shared, phase, view, request).await),
+                Method::DELETE => post::delete(shared, &request),
+                _ => Err(Error::MethodNotAllowed("POST, DELETE")),
+            }
+        }
+    }
+}
+
+fn only_get(request: &Request<Incoming>) -> Result<(), Error> {
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Error::MethodNotAllowed("GET, HEAD")),
+    }
+}
+
+/// The server that a path names: `""` for `/mcp`, which is all of them.
+fn mcp_path(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/mcp")?;
+    if rest.is_empty() {
+        return Some("");
+    }
+    rest.strip_prefix('/').filter(|name| !name.contains('/'))
+}
+
+fn view(shared: &Shared, name: &str) -> Result<View, Error> {
+    if name.is_empty() {
+        return Ok(View::All);
+    }
+    let catalog = shared.gateway.require_catalog()?;
+    catalog.view(name).ok_or_else(|| Error::UnknownServer(name[..name.floor_char_boundary(SHOWN)].to_owned()))
+}

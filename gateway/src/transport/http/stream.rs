@@ -1,0 +1,228 @@
+//! A connection with time limits on everything a client could draw out.
+//!
+//! Between requests it may idle for a while; once a request's first byte is here, the rest of its
+//! head must follow soon; a write must make progress. While a request is served, reading has no
+//! limit here, since its body has its own.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use super::HttpSettings;
+
+/// How long, and how much, is read and thrown away after a body was refused, so that the client
+/// can read the refusal before the connection is reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where a connection is between two requests. Told by the service, read by the stream.
+#[derive(Debug, Default)]
+pub(super) struct Phase {
+    /// Requests begun; twice that, plus one while one is served.
+    turn: AtomicU64,
+    refused_body: AtomicBool,
+}
+
+impl Phase {
+    /// Marks a request as being served, until the value is dropped.
+    pub(super) fn busy(&self) -> Busy<'_> {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        Busy(self)
+    }
+
+    /// Notes that a body was left unread.
+    pub(super) fn refuse_body(&self) {
+        self.refused_body.store(true, Ordering::Relaxed);
+    }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Relaxed)
+    }
+}
+
+/// A request being served.
+pub(super) struct Busy<'a>(&'a Phase);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.turn.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What the read timer is waiting for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    /// The first byte of the request after this turn.
+    Request(u64),
+    /// The rest of its head.
+    Head(u64),
+}
+
+/// The stream of one connection.
+pub(super) struct Guarded {
+    stream: TcpStream,
+    phase: Arc<Phase>,
+    idle: Duration,
+    header: Duration,
+    write: Duration,
+    waiting: Waiting,
+    read_timer: Pin<Box<Sleep>>,
+    writing: bool,
+    write_timer: Pin<Box<Sleep>>,
+    lingered: usize,
+}
+
+impl Guarded {
+    pub(super) fn new(stream: TcpStream, phase: Arc<Phase>, settings: &HttpSettings) -> Self {
+        let timer = || Box::pin(tokio::time::sleep(Duration::MAX));
+        Self {
+            stream,
+            phase,
+            idle: settings.idle_timeout,
+            header: settings.header_timeout,
+            write: settings.write_timeout,
+            waiting: Waiting::Nothing,
+            read_timer: timer(),
+            writing: false,
+            write_timer: timer(),
+            lingered: 0,
+        }
+    }
+
+    /// Called when bytes have come.
+    fn arrived(&mut self) {
+        let turn = self.phase.turn();
+        let served = !turn.is_multiple_of(2);
+        if !served && self.waiting != Waiting::Head(turn) {
+            self.wait(Waiting::Head(turn), self.header);
+        }
+    }
+
+    /// Called when no bytes are there: an error once they are overdue.
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let turn = self.phase.turn();
+        if !turn.is_multiple_of(2) {
+            return Poll::Pending;
+        }
+        if self.waiting != Waiting::Request(turn) && self.waiting != Waiting::Head(turn) {
+            // A new connection has to send; an old one may rest.
+            let limit = if turn == 0 { self.header } else { self.idle };
+            self.wait(Waiting::Request(turn), limit);
+        }
+        ready!(self.read_timer.as_mut().poll(cx));
+        Poll::Ready(timed_out("no request arrived in time"))
+    }
+
+    fn wait(&mut self, waiting: Waiting, limit: Duration) {
+        self.waiting = waiting;
+        self.read_timer.as_mut().reset(Instant::now() + limit);
+    }
+
+    /// Bounds the time between two steps of writing.
+    fn watched<T>(&mut self, cx: &mut Context<'_>, step: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if step.is_ready() {
+            self.writing = false;
+            return step;
+        }
+        if !self.writing {
+            self.writing = true;
+            self.write_timer.as_mut().reset(Instant::now() + self.write);
+        }
+        ready!(self.write_timer.as_mut().poll(cx));
+        Poll::Ready(Err(timed_out("the client stopped reading")))
+    }
+
+    /// Called when bytes were taken: a client that still reads an answer does not idle.
+    fn progressed(&mut self, step: &Poll<io::Result<usize>>) {
+        if matches!(step, Poll::Ready(Ok(_))) && matches!(self.waiting, Waiting::Request(_)) {
+            self.waiting = Waiting::Nothing;
+        }
+    }
+
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 16 * 1024];
+        while self.lingered < LINGER_BYTES {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.lingered += buf.filled().len();
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.write_timer.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+fn timed_out(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, reason)
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(result) => {
+                if buf.filled().len() > before {
+                    self.arrived();
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.overdue(cx).map(Err),
+        }
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let step = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.progressed(&step);
+        self.watched(cx, step)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let step = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.progressed(&step);
+        self.watched(cx, step)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let step = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watched(cx, step)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.phase.refused_body.load(Ordering::Relaxed) {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            if self.lingered == 0 {
+                self.lingered = 1;
+                self.write_timer.as_mut().reset(Instant::now() + LINGER);
+            }
+            ready!(self.linger(cx));
+            return Poll::Ready(Ok(()));
+        }
+        let step = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.watched(cx, step)
+    }
+}

@@ -1,0 +1,191 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::fake::{self, Fake};
+
+/// A client of a gateway over pipes.
+struct Host {
+    input: Option<WriteHalf<DuplexStream>>,
+    output: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    served: JoinHandle<io::Result<()>>,
+    fake: Arc<Fake>,
+}
+
+fn start() -> Host {
+    let (gateway, fake) = fake::gateway();
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let (server_in, server_out) = tokio::io::split(server);
+    let (client_in, client_out) = tokio::io::split(client);
+    let served = tokio::spawn(serve(gateway, server_in, server_out));
+    Host { input: Some(client_out), output: BufReader::new(client_in).lines(), served, fake }
+}
+
+impl Host {
+    async fn send(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.input.as_mut().unwrap().write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn receive(&mut self) -> Value {
+        let line = tokio::time::timeout(Duration::from_secs(10), self.output.next_line());
+        serde_json::from_str(&line.await.unwrap().unwrap().unwrap()).unwrap()
+    }
+
+    async fn ask(&mut self, line: &str) -> Value {
+        self.send(line).await;
+        self.receive().await
+    }
+
+    async fn initialize(&mut self, revision: &str) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "0"} } });
+        let answer = self.ask(&request.to_string()).await;
+        self.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        answer
+    }
+}
+
+fn stateless(id: u32, method: &str, mut params: Value) -> String {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+}
+
+fn call(id: u32, tool: &str) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool } }).to_string()
+}
+
+#[tokio::test]
+async fn a_desktop_host_lists_and_calls() {
+    let mut host = start();
+    let answer = host.initialize("2025-06-18").await;
+    assert_eq!(answer["result"]["protocolVersion"], "2025-06-18");
+    let list = host.ask(r#"{"jsonrpc":"2.0","id":"a","method":"tools/list"}"#).await;
+    assert_eq!(list["id"], "a");
+    assert_eq!(list["result"]["tools"][0]["name"], "fake__echo");
+    let answer = host.ask(r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"fake__echo","arguments":{"x":18446744073709551615}}}"#).await;
+    assert_eq!(answer["result"]["structuredContent"]["x"], u64::MAX);
+    assert_eq!(answer["result"]["isError"], false);
+}
+
+#[tokio::test]
+async fn stateless_requests_need_no_handshake() {
+    let mut host = start();
+    let answer = host.ask(&stateless(1, "server/discover", json!({}))).await;
+    assert_eq!(answer["result"]["supportedVersions"][0], "2026-07-28");
+    let answer = host.ask(&stateless(2, "tools/call", json!({"name": "fake__echo"}))).await;
+    assert_eq!(answer["result"]["resultType"], "complete");
+    for method in ["initialize", "ping", "logging/setLevel"] {
+        let answer = host.ask(&stateless(3, method, json!({}))).await;
+        assert_eq!(answer["error"]["code"], -32601, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_no_era_is_refused() {
+    let mut host = start();
+    assert_eq!(host.ask(&call(1, "fake__echo")).await["error"]["code"], -32602);
+    let ping = host.ask(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await;
+    assert_eq!(ping["result"], json!({}));
+}
+
+#[tokio::test]
+async fn lines_sent_at_once_take_effect_in_order() {
+    let mut host = start();
+    let init = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    host.send(&[init, &call(1, "fake__hang"), cancel, &call(2, "fake__echo")].join("\n")).await;
+    assert_eq!(host.receive().await["id"], 0);
+    assert_eq!(host.receive().await["id"], 2);
+    host.input.take().unwrap().shutdown().await.unwrap();
+    host.served.await.unwrap().unwrap();
+    assert_eq!(host.fake.ended.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_slow_call_holds_up_no_other() {
+    let mut host = start();
+    host.initialize("2025-11-25").await;
+    host.send(&call(1, "fake__slow")).await;
+    assert_eq!(host.ask(&call(2, "fake__echo")).await["id"], 2);
+    assert_eq!(host.receive().await["id"], 1);
+}
+
+#[tokio::test]
+async fn answers_are_whole_lines_however_many_run() {
+    let mut host = start();
+    host.initialize("2025-11-25").await;
+    for id in 1..=40 {
+        host.send(&call(id, if id % 4 == 0 { "fake__flood" } else { "fake__echo" })).await;
+        if id % 4 == 0 {
+            // Read along, or both sides would wait for each other's pipe.
+            for _ in 0..4 {
+                assert!(host.receive().await["result"].is_object());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_input_lets_calls_finish() {
+    let mut host = start();
+    host.initialize("2025-11-25").await;
+    host.send(&call(1, "fake__slow")).await;
+    host.input.take().unwrap().shutdown().await.unwrap();
+    assert_eq!(host.receive().await["id"], 1);
+    host.served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_calls() {
+    let mut host = start();
+    host.initialize("2025-11-25").await;
+    host.send(&call(1, "fake__hang")).await;
+    host.send(&call(2, "fake__flood")).await;
+    drop(host.output);
+    drop(host.input);
+    tokio::time::timeout(Duration::from_secs(5), host.served).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn garbage_is_answered_and_forgotten() {
+    let mut host = start();
+    for (line, code) in [
+        ("{", -32700),
+        ("\u{0}\u{1}", -32700),
+        ("[1,2", -32700),
+        ("42", -32600),
+        ("[]", -32600),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#, -32602),
+    ] {
+        assert_eq!(host.ask(line).await["error"]["code"], code, "{line}");
+    }
+    let long = "x".repeat(MAX_LINE + 1);
+    assert_eq!(host.ask(&long).await["error"]["code"], 413);
+    assert_eq!(host.ask(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await["id"], 1);
+}
+
+#[tokio::test]
+async fn batches_are_of_one_revision() {
+    let mut host = start();
+    host.initialize("2025-03-26").await;
+    let batch = format!("[{},{}]", call(1, "fake__echo"), r#"{"jsonrpc":"2.0","id":2,"method":"x"}"#);
+    let answers = host.ask(&batch).await;
+    assert_eq!(answers[0]["id"], 1);
+    assert_eq!(answers[1]["error"]["code"], -32601);
+    host.initialize("2025-06-18").await;
+    assert_eq!(host.ask(&batch).await["error"]["code"], -32600);
+}
