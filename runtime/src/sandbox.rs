@@ -159,6 +159,6 @@ impl CallError {
     }
 }
 
-fn unit<'a>(what: &'a str) -> &'a str {
+fn unit(what: &str) -> &str {
     if what == "memory" { "bytes of memory" } else { what }
 }

@@ -24,3 +24,8 @@ fn policy_holds_on_the_corpus() {
 fn config_holds_on_the_corpus() {
     replay("config", crate::config);
 }
+
+#[test]
+fn envelope_holds_on_the_corpus() {
+    replay("envelope", crate::envelope);
+}

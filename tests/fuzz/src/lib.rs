@@ -6,9 +6,11 @@
 //! `cargo xtask fuzz` builds and runs them.
 
 mod config;
+mod envelope;
 mod policy;
 
 pub use config::config;
+pub use envelope::envelope;
 pub use policy::policy;
 
 #[cfg(test)]

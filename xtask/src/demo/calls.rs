@@ -109,7 +109,11 @@ fn clock() -> Vec<Call> {
 
 fn fetch(page: &Page) -> Vec<Call> {
     let url = format!("{}/", page.origin());
-    vec![call("fetch__fetch", json!({ "url": url }), [("/content", Contains("**warm**"))])]
+    vec![call(
+        "fetch__fetch",
+        json!({ "url": url }),
+        [("/title", Is(json!("Greenhouse"))), ("/content", Contains("**warm** roots"))],
+    )]
 }
 
 fn files() -> Vec<Call> {

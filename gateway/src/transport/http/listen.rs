@@ -12,7 +12,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::HttpSettings;
-use super::body::Budget;
 use super::hosts::Hosts;
 use super::route::route;
 use super::stream::{Guarded, Phase};
@@ -30,7 +29,6 @@ pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
     pub(super) settings: HttpSettings,
     pub(super) hosts: Hosts,
-    pub(super) bodies: Budget,
 }
 
 /// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end, within
@@ -45,8 +43,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let hosts = Hosts::new(&settings.hosts, &settings.origins);
-    let bodies = Budget::new(settings.bodies);
-    let shared = Arc::new(Shared { gateway, settings, hosts, bodies });
+    let shared = Arc::new(Shared { gateway, settings, hosts });
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     tokio::select! {

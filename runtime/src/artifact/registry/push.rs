@@ -2,8 +2,7 @@
 //!
 //! The sign-in is done by the session before, and handed over as a token; so the library asks
 //! nobody for credentials. Blobs that are there already are not sent again. Nothing is retried: the
-//! person who pushes sees the error. The library reads whole answers and follows redirects as it
-//! likes, so only the deadline bounds what a registry that one pushes to may send.
+//! person who pushes sees the error.
 
 use std::convert::Infallible;
 
@@ -73,8 +72,7 @@ impl Session<'_> {
             use_monolithic_push: true,
             platform_resolver: None,
             default_token_expiration_secs: TOKEN_LIFE,
-            // It counts from the request, so an upload is part of it.
-            read_timeout: Some(http.timeouts().total),
+            read_timeout: Some(http.timeouts().idle),
             connect_timeout: Some(http.timeouts().connect),
             user_agent: USER_AGENT,
             ..ClientConfig::default()
