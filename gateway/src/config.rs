@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 use toolgate_runtime::artifact::ArtifactsOptions;
+use toolgate_runtime::egress::EgressOptions;
 
+mod egress;
 mod error;
 mod expand;
 mod gateway;
@@ -26,7 +28,8 @@ mod server;
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
 pub use expand::{Env, ExpandError};
 pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR, Secret};
-pub use server::{BackendChoice, ServerConfig};
+pub(crate) use raw::nearest;
+pub use server::{BackendChoice, ServerConfig, is_server_name};
 
 use error::{Faults, Invalid};
 use raw::{Reader, Section};
@@ -44,6 +47,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[registries]` and the state directory.
     pub artifacts: ArtifactsOptions,
+    /// `[egress]`.
+    pub egress: EgressOptions,
     /// `[servers.*]` by name.
     pub servers: BTreeMap<String, ServerConfig>,
 }
@@ -122,6 +127,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
     let gateway = gateway::read(reader, root.section("gateway"), base, env);
     let mut artifacts = registries::read(root.section("registries"), base);
     artifacts.state_dir = Some(gateway.state_dir.clone());
+    let egress = egress::read(root.section("egress"), base);
     let mut servers = BTreeMap::new();
     if let Some(section) = root.section("servers") {
         for (i, (name, server)) in section.sections().into_iter().enumerate() {
@@ -135,7 +141,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
         }
     }
     root.finish();
-    Config { gateway, artifacts, servers }
+    Config { gateway, artifacts, egress, servers }
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

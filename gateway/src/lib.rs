@@ -4,9 +4,11 @@
 //! [`toolgate_runtime::sandbox::Sandbox`]; how they enforce what was granted is not known here.
 
 pub mod admit;
+pub mod assemble;
 pub mod auth;
 pub mod authorize;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod error;
 #[cfg(test)]

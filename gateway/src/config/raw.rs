@@ -228,7 +228,7 @@ impl<'r, 'a> Section<'r, 'a> {
                 let problem = Problem::UnknownKey {
                     key: key_text(key).into_inner(),
                     section: self.title(),
-                    hint: nearest(key.get_ref(), &asked),
+                    hint: nearest(key.get_ref(), &asked, "known keys are"),
                 };
                 self.reader.report(key.span(), problem);
             }
@@ -300,8 +300,9 @@ fn key_text(key: &Spanned<std::borrow::Cow<'_, str>>) -> Spanned<String> {
     Spanned::new(key.span(), key.get_ref().clone().into_owned())
 }
 
-fn nearest(key: &str, known: &[&'static str]) -> String {
-    let likeness = |known: &&str| strsim::jaro_winkler(key, known);
+/// The name that was likely meant, or else all there are.
+pub(crate) fn nearest(name: &str, known: &[&str], all: &str) -> String {
+    let likeness = |known: &&str| strsim::jaro_winkler(name, known);
     let best = known
         .iter()
         .map(|known| (likeness(known), known))
@@ -309,7 +310,7 @@ fn nearest(key: &str, known: &[&'static str]) -> String {
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
     match best {
         Some((_, best)) => format!("did you mean `{best}`?"),
-        None => format!("known keys are {}", known.join(", ")),
+        None => format!("{all} {}", known.join(", ")),
     }
 }
 

@@ -98,13 +98,17 @@ fn check_source(section: &Section<'_, '_>, backend: BackendChoice) {
 }
 
 fn check_name(name: &str) -> Result<(), Invalid> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let valid = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('-');
-    if valid {
+    if is_server_name(name) {
         return Ok(());
     }
     let cause = format!("a server name has 1 to {MAX_NAME} of a-z, 0-9 and `-`, and no `-` in front");
     Err(Invalid::new(cause).hint("rename the table: [servers.my-tool]"))
+}
+
+/// `[a-z0-9][a-z0-9-]{0,31}`.
+pub fn is_server_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('-')
 }
 
 fn reference(text: &str, base: &Path) -> Result<Reference, Invalid> {

@@ -72,6 +72,32 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn every_key_of_the_way_out_is_read() {
+    let (_, config) = full();
+    let egress = &config.egress;
+    let times = [&egress.resolve_timeout, &egress.connect_timeout, &egress.tls_timeout];
+    assert_eq!(times.map(std::time::Duration::as_secs), [1, 2, 3]);
+    let times = [&egress.first_byte_timeout, &egress.between_bytes_timeout];
+    assert_eq!(times.map(std::time::Duration::as_secs), [4, 5]);
+    assert_eq!((egress.max_response_body, egress.max_request_body), (6 << 20, 7 << 20));
+    assert_eq!(egress.extra_ca.as_deref(), Some(Path::new("/etc/toolgate/ca.pem")));
+}
+
+#[test]
+fn the_config_of_the_operators_guide_is_valid() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, from_config) = guide.split_once("```toml\n").unwrap();
+    let (text, _) = from_config.split_once("```").unwrap();
+    let opened: String = text.lines().map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+    let prose = |line: &&str| line.contains(" = ") || line.starts_with('[');
+    let opened: String = opened.lines().filter(prose).map(|line| format!("{line}\n")).collect();
+    for text in [text, &opened] {
+        parse(text).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
+
+#[test]
 fn every_key_of_a_server_is_read() {
     let (_, config) = full();
     let fetch = &config.servers["fetch"];

@@ -1,0 +1,275 @@
+//! From config to servers that can be called: the only place that picks a concrete sandbox.
+//!
+//! All servers are resolved beside each other. One that can't be is kept, with the reason, and
+//! never keeps the others from serving. Everything above sees `dyn Sandbox` alone; nothing here
+//! knows of calls, protocols or transports.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use toolgate_runtime::artifact::{Artifact, ArtifactError, Artifacts, ArtifactsOptions, Digest, Reference};
+use toolgate_runtime::egress::{Egress, EgressError, EgressOptions};
+use toolgate_runtime::events::Backend;
+use toolgate_runtime::sandbox::Sandbox;
+use toolgate_runtime::wasm::{
+    CompiledCache, Component, Engine, EngineError, EngineOptions, Inspection, LoadError, PrepareOptions,
+    inspect,
+};
+
+use crate::catalog::{ServerEntry, ServerState};
+use crate::config::{BackendChoice, ServerConfig};
+
+pub mod state_dir;
+pub mod supervise;
+
+/// Servers that are resolved at a time. Against a long config opening a connection, and holding a
+/// component in memory, for each of its servers at once.
+const MAX_PARALLEL: usize = 8;
+
+/// Resolves servers; made once per process.
+pub struct Assembler {
+    engine: Engine,
+    cache: Option<CompiledCache>,
+    artifacts: Artifacts,
+    egress: Arc<Egress>,
+    slots: Semaphore,
+    notes: Vec<String>,
+}
+
+/// What a server resolved to.
+pub struct Assembled {
+    /// Its config.
+    pub config: ServerConfig,
+    /// The artifact, if it was found.
+    pub artifact: Option<Found>,
+    /// The sandbox, or why there is none.
+    pub result: Result<Arc<dyn Sandbox>, ServerError>,
+    /// What an operator should know though it worked.
+    pub notes: Vec<String>,
+    /// Time that it took.
+    pub elapsed: Duration,
+}
+
+/// An artifact that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Of the component's bytes.
+    pub digest: Digest,
+    /// Of the manifest that led to it.
+    pub manifest_digest: Option<Digest>,
+    /// Bytes of the component.
+    pub size: u64,
+}
+
+/// Why a server is unavailable.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The component can't be had.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The component can't be run.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Only an image is there.
+    #[error("no Docker backend in this build; add a component")]
+    NoDocker,
+    /// It is to run elsewhere.
+    #[error("no remote backend in this build; add a component")]
+    NoRemote,
+    /// A task of ours ended early.
+    #[error("resolving it was given up: {0}")]
+    Abandoned(String),
+}
+
+impl ServerError {
+    /// What to change.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Artifact(error) => error.hint(),
+            Self::NoDocker | Self::NoRemote => {
+                Some("component = \"oci://REGISTRY/REPOSITORY:TAG\"".to_owned())
+            }
+            Self::Load(_) | Self::Abandoned(_) => None,
+        }
+    }
+
+    /// Whether the same config may work later: a registry comes back, a file appears.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Artifact(_) | Self::Load(LoadError::Files { .. }) | Self::Abandoned(_))
+    }
+}
+
+/// How far a server is, for whoever shows progress.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Its artifact is being brought.
+    Pulling(&'a Reference),
+    /// Its component is being loaded, or compiled if it is new here.
+    Preparing(&'a Found),
+}
+
+/// Hears of progress, by the server's name.
+pub type Progress = Arc<dyn Fn(&str, Step<'_>) + Send + Sync>;
+
+/// Why nothing can be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The settings of `[registries]`.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
+    /// The settings of `[egress]`.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// This machine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Assembler {
+    /// Sets the engine up. A state directory that can't be used costs time at every start, and is
+    /// told in [`notes`](Self::notes), but is no error.
+    ///
+    /// # Errors
+    /// If settings make no sense, or wasmtime does not work on this machine.
+    pub fn new(options: ArtifactsOptions, egress: EgressOptions) -> Result<Self, AssembleError> {
+        let mut notes = Vec::new();
+        let cache = options.state_dir.as_deref().map(|dir| {
+            notes.extend(state_dir::prepare(dir));
+            CompiledCache::open(dir)
+        });
+        notes.extend(cache.as_ref().and_then(CompiledCache::note).map(str::to_owned));
+        let max_component = options.max_bytes;
+        Ok(Self {
+            engine: Engine::new(EngineOptions { max_component, ..EngineOptions::default() })?,
+            cache,
+            artifacts: Artifacts::open(options)?,
+            egress: Arc::new(Egress::new(egress)?),
+            slots: Semaphore::new(MAX_PARALLEL),
+            notes,
+        })
+    }
+
+    /// What an operator should know about the state directory.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Resolves one server.
+    pub async fn assemble(&self, config: ServerConfig, progress: &Progress) -> Assembled {
+        let _slot = self.slots.acquire().await;
+        let since = Instant::now();
+        let mut artifact = None;
+        let mut notes = Vec::new();
+        let result = match component(&config) {
+            Ok(reference) => self.load(&config, reference, progress, &mut artifact, &mut notes).await,
+            Err(error) => Err(error),
+        };
+        Assembled { config, artifact, result, notes, elapsed: since.elapsed() }
+    }
+
+    /// Resolves servers beside each other; the result is in their order.
+    pub async fn assemble_all(
+        self: &Arc<Self>,
+        configs: Vec<ServerConfig>,
+        progress: &Progress,
+    ) -> Vec<Assembled> {
+        let spawn = |config: ServerConfig| {
+            let (assembler, progress) = (Arc::clone(self), Arc::clone(progress));
+            let task = {
+                let config = config.clone();
+                tokio::spawn(async move { assembler.assemble(config, &progress).await })
+            };
+            (config, task)
+        };
+        let tasks: Vec<_> = configs.into_iter().map(spawn).collect();
+        let mut assembled = Vec::with_capacity(tasks.len());
+        for (config, task) in tasks {
+            let done = task.await;
+            assembled.push(done.unwrap_or_else(|error| Assembled::abandoned(config, &error)));
+        }
+        assembled
+    }
+
+    /// Looks at a component without a policy.
+    ///
+    /// # Errors
+    /// If it can't be had or is no component.
+    pub async fn inspect(&self, reference: &Reference) -> Result<(Artifact, Inspection), ServerError> {
+        let artifact = self.artifacts.fetch(reference).await?;
+        let inspection = inspect(&self.engine, &artifact).await?;
+        Ok((artifact, inspection))
+    }
+
+    async fn load(
+        &self,
+        config: &ServerConfig,
+        reference: &Reference,
+        progress: &Progress,
+        found: &mut Option<Found>,
+        notes: &mut Vec<String>,
+    ) -> Result<Arc<dyn Sandbox>, ServerError> {
+        progress(&config.name, Step::Pulling(reference));
+        let artifact = self.artifacts.fetch(reference).await?;
+        notes.extend(artifact.notes.iter().cloned());
+        progress(&config.name, Step::Preparing(found.insert(Found::of(&artifact))));
+        let options = PrepareOptions {
+            rename: config.rename.clone(),
+            cache: self.cache.as_ref(),
+            egress: Some(Arc::clone(&self.egress)),
+        };
+        let component = Component::prepare(&self.engine, &artifact, config.policy.clone(), options).await?;
+        notes.extend(component.notes().iter().cloned());
+        Ok(Arc::new(component))
+    }
+}
+
+impl Assembled {
+    /// The server for the catalog.
+    pub fn entry(&self) -> ServerEntry {
+        let state = match &self.result {
+            Ok(sandbox) => ServerState::Ready(Arc::clone(sandbox)),
+            Err(error) => ServerState::Unavailable(error.to_string()),
+        };
+        entry(&self.config, state)
+    }
+
+    fn abandoned(config: ServerConfig, error: &tokio::task::JoinError) -> Self {
+        Self {
+            config,
+            artifact: None,
+            result: Err(ServerError::Abandoned(error.to_string())),
+            notes: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+impl Found {
+    fn of(artifact: &Artifact) -> Self {
+        Self {
+            digest: artifact.digest.clone(),
+            manifest_digest: artifact.manifest_digest.clone(),
+            size: artifact.bytes.len() as u64,
+        }
+    }
+}
+
+fn entry(config: &ServerConfig, state: ServerState) -> ServerEntry {
+    ServerEntry {
+        name: config.name.clone(),
+        state,
+        limits: config.policy.limits.clone(),
+        backend: Backend::Wasm,
+        source: config.source(),
+    }
+}
+
+/// The component to run, under the server's choice of backend.
+fn component(config: &ServerConfig) -> Result<&Reference, ServerError> {
+    match (config.backend, &config.component) {
+        (BackendChoice::Auto | BackendChoice::Wasm, Some(reference)) => Ok(reference),
+        (BackendChoice::Auto | BackendChoice::Wasm | BackendChoice::Docker, _) => Err(ServerError::NoDocker),
+        (BackendChoice::Remote, _) => Err(ServerError::NoRemote),
+    }
+}

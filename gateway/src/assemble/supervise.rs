@@ -1,0 +1,141 @@
+//! Keeps a gateway's catalog up to date with what its servers resolve to.
+//!
+//! The first catalog comes when every server was tried, or when that takes too long: then those
+//! that are ready serve, and the others join as they come. A server whose registry is away, or
+//! whose file is missing, is tried again until it is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Assembled, Assembler, Progress, entry};
+use crate::catalog::{Catalog, CatalogError, CatalogSettings, ServerEntry, ServerState};
+use crate::config::ServerConfig;
+use crate::gateway::Gateway;
+
+/// How long ready servers wait for slow ones before the first catalog.
+const START_GRACE: Duration = Duration::from_secs(5);
+
+/// Until the second try of a server; doubled with every further one.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+
+/// Between two tries at most. Against a gateway that hammers a registry.
+const MAX_RETRY: Duration = Duration::from_secs(300);
+
+/// What the supervisor tells of each server, whenever it was tried.
+pub type Told = Arc<dyn Fn(&Assembled) + Send + Sync>;
+
+/// Resolves all servers into `gateway`, tells of each, and goes on until none can change any more.
+/// `ready` is called once, after the first catalog.
+///
+/// # Errors
+/// If the names of servers make no catalog.
+pub async fn supervise(
+    gateway: &Gateway,
+    assembler: Arc<Assembler>,
+    configs: Vec<ServerConfig>,
+    (progress, told): (Progress, Told),
+    ready: impl FnOnce() + Send,
+) -> Result<(), CatalogError> {
+    let mut board = Board::new(&configs);
+    let mut tries = JoinSet::new();
+    for (index, config) in configs.into_iter().enumerate() {
+        tries.spawn(attempt(Arc::clone(&assembler), index, config, 0, Arc::clone(&progress)));
+    }
+    let mut ready = Some(ready);
+    let grace = Instant::now() + START_GRACE;
+    loop {
+        if ready.is_none() || board.is_complete() || Instant::now() >= grace {
+            gateway.replace(Catalog::build(board.entries(), &CatalogSettings::default())?);
+            if let Some(ready) = ready.take() {
+                ready();
+            }
+        }
+        tokio::select! {
+            Some(done) = tries.join_next() => {
+                // A try that panicked leaves its server as it was, with the reason it had.
+                let Ok((index, count, assembled)) = done else { continue };
+                told(&assembled);
+                board.set(index, &assembled);
+                if assembled.result.as_ref().is_err_and(super::ServerError::may_pass) {
+                    let (assembler, progress) = (Arc::clone(&assembler), Arc::clone(&progress));
+                    tries.spawn(attempt(assembler, index, assembled.config, count + 1, progress));
+                }
+            }
+            () = sleep_until(grace), if ready.is_some() => {}
+            else => return Ok(()),
+        }
+    }
+}
+
+async fn attempt(
+    assembler: Arc<Assembler>,
+    index: usize,
+    config: ServerConfig,
+    count: u32,
+    progress: Progress,
+) -> (usize, u32, Assembled) {
+    sleep(pause(count)).await;
+    (index, count, assembler.assemble(config, &progress).await)
+}
+
+/// Before try `count`, from 0.
+fn pause(count: u32) -> Duration {
+    match count.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST_RETRY.saturating_mul(1 << doublings.min(16)).min(MAX_RETRY),
+    }
+}
+
+/// The latest of every server.
+struct Board {
+    entries: Vec<ServerEntry>,
+    untried: usize,
+    tried: Vec<bool>,
+}
+
+impl Board {
+    fn new(configs: &[ServerConfig]) -> Self {
+        let starting = |config| entry(config, ServerState::Unavailable("it is still starting".to_owned()));
+        Self {
+            entries: configs.iter().map(starting).collect(),
+            untried: configs.len(),
+            tried: vec![false; configs.len()],
+        }
+    }
+
+    fn set(&mut self, index: usize, assembled: &Assembled) {
+        if let (Some(entry), Some(tried)) = (self.entries.get_mut(index), self.tried.get_mut(index)) {
+            *entry = assembled.entry();
+            self.untried -= usize::from(!std::mem::replace(tried, true));
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.untried == 0
+    }
+
+    fn entries(&self) -> Vec<ServerEntry> {
+        let copy = |entry: &ServerEntry| ServerEntry {
+            name: entry.name.clone(),
+            state: entry.state.clone(),
+            limits: entry.limits.clone(),
+            backend: entry.backend,
+            source: entry.source.clone(),
+        };
+        self.entries.iter().map(copy).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_further_and_further_apart() {
+        let pauses: Vec<u64> = [0, 1, 2, 3, 7, 8, u32::MAX].map(|count| pause(count).as_secs()).into();
+        assert_eq!(pauses, [0, 5, 10, 20, 300, 300, 300]);
+    }
+}

@@ -1,0 +1,94 @@
+//! The command line: one file per command.
+//!
+//! Results go to stdout and may be piped; progress, warnings and errors go to stderr. Exit codes:
+//! 0 done, 1 failed, 2 wrong usage.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod call;
+mod check;
+mod context;
+mod failure;
+mod inspect;
+mod list;
+mod output;
+mod progress;
+mod pull;
+mod push;
+mod serve;
+mod stdio;
+
+use context::Context;
+use failure::Failure;
+
+/// An MCP gateway in which every tool call runs in its own sandbox
+#[derive(Debug, Parser)]
+#[command(name = "toolgate", version, disable_help_subcommand = true, after_help = EXAMPLE)]
+struct Cli {
+    /// The config [default: TOOLGATE_CONFIG from the environment, else toolgate.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  toolgate inspect file:clock.wasm      look at a component
+  toolgate check                        see what the config resolves to
+  toolgate serve                        serve it at http://127.0.0.1:8080/mcp";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Stdio(stdio::Stdio),
+    Call(call::Call),
+    List(list::List),
+    Inspect(inspect::Inspect),
+    Check(check::Check),
+    Pull(pull::Pull),
+    Push(push::Push),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // Wrong usage ends here, with what clap says of it and exit code 2.
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    let context = Context::new(cli.config);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| Failure::new("cannot start the runtime's threads").because(&error))?;
+    let result = runtime.block_on(run(cli.command, &context));
+    // A thread may be reading stdin for ever, or compiling what nobody waits for any more.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::Serve(command) => command.run(context).await,
+        Command::Stdio(command) => command.run(context).await,
+        Command::Call(command) => command.run(context).await,
+        Command::List(command) => command.run(context).await,
+        Command::Inspect(command) => command.run(context).await,
+        Command::Check(command) => command.run(context).await,
+        Command::Pull(command) => command.run(context).await,
+        Command::Push(command) => command.run(context).await,
+    }
+}

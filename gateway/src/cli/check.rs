@@ -1,0 +1,224 @@
+//! `toolgate check`: what every server of the config resolves to.
+//!
+//! The one place, besides the log, that shows why a server is unavailable. Fails if one is.
+
+use serde::Serialize;
+use toolgate_runtime::limits::Limits;
+use toolgate_runtime::policy::Grants;
+use tracing::Level;
+
+use super::context::{self, Context, Resolved, start_log};
+use super::failure::Failure;
+use super::output::{self, human_size};
+use super::progress;
+use crate::assemble::Assembled;
+use crate::catalog::{SEPARATOR, Server, ServerState};
+use crate::config::quantity::{show_duration, show_size};
+
+/// Show what every server resolves to
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  toolgate check
+  toolgate check --json | jq '.servers[] | select(.state != \"ready\")'
+
+Fails if a server is unavailable.")]
+pub(super) struct Check {
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    servers: Vec<ServerReport>,
+    /// About the state directory.
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ServerReport {
+    name: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact: Option<ArtifactReport>,
+    tools: Vec<String>,
+    skipped: Vec<SkippedReport>,
+    grants: Vec<String>,
+    limits: LimitsReport,
+    notes: Vec<String>,
+    millis: u128,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArtifactReport {
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest_digest: Option<String>,
+    size: u64,
+}
+
+/// A function that is not a tool.
+#[derive(Serialize)]
+pub(super) struct SkippedReport {
+    pub(super) function: String,
+    pub(super) reason: String,
+}
+
+#[derive(Serialize)]
+struct LimitsReport {
+    fuel: u64,
+    memory: String,
+    deadline: String,
+    output: String,
+    stdio: String,
+    instances: u32,
+    tables: u32,
+    memories: u32,
+    handles: u32,
+    concurrency: u32,
+}
+
+impl Check {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let config = context.config()?;
+        start_log(config.gateway.log, Level::WARN)?;
+        let servers = config.servers.into_values().collect();
+        let Resolved { assembled, catalog, notes } =
+            context::resolve(config.artifacts, config.egress, servers).await?;
+        let pairs = assembled.iter().zip(catalog.servers());
+        let report = Report { servers: pairs.map(|(a, server)| describe(a, server)).collect(), notes };
+        let unavailable = report.servers.iter().filter(|server| server.state != "ready").count();
+        if self.json {
+            output::json(&report)?;
+        } else {
+            output::text(&output::plain(&render(&report)))?;
+        }
+        if report.servers.is_empty() {
+            progress::line("warning: the config has no [servers.NAME]: there is nothing to serve");
+        }
+        match unavailable {
+            0 => Ok(()),
+            n => Err(Failure::new(format!("{n} of {} servers unavailable", report.servers.len()))),
+        }
+    }
+}
+
+fn describe(assembled: &Assembled, server: &Server) -> ServerReport {
+    let description = server.sandbox().map(|sandbox| sandbox.describe());
+    let tools = server.tools().iter().map(|tool| format!("{}{SEPARATOR}{}", server.name(), tool.name));
+    let skipped = description.into_iter().flat_map(|description| &description.skipped);
+    let (state, reason) = match server.state() {
+        ServerState::Ready(_) => ("ready", None),
+        ServerState::Unavailable(reason) => ("unavailable", Some(reason.clone())),
+    };
+    ServerReport {
+        name: server.name().to_owned(),
+        state,
+        reason,
+        hint: assembled.result.as_ref().err().and_then(|error| error.hint()),
+        source: server.source().to_owned(),
+        artifact: assembled.artifact.as_ref().map(|found| ArtifactReport {
+            digest: found.digest.to_string(),
+            manifest_digest: found.manifest_digest.as_ref().map(ToString::to_string),
+            size: found.size,
+        }),
+        tools: tools.collect(),
+        skipped: skipped
+            .map(|skipped| SkippedReport {
+                function: skipped.function.clone(),
+                reason: skipped.reason.clone(),
+            })
+            .collect(),
+        grants: grants(&assembled.config.policy.grants),
+        limits: limits(&assembled.config.policy.limits),
+        notes: assembled.notes.clone(),
+        millis: assembled.elapsed.as_millis(),
+    }
+}
+
+/// One line for each grant; of the environment only names, since values may be secrets.
+fn grants(grants: &Grants) -> Vec<String> {
+    let http = grants.http().iter().map(|grant| format!("http {grant}"));
+    let tcp = grants.tcp().iter().map(|grant| format!("tcp {grant}"));
+    let files = grants.files().iter().map(|grant| {
+        format!("files {} as {} ({})", grant.host().display(), grant.guest(), grant.mode().as_str())
+    });
+    let env = grants.env().keys().map(|name| format!("env {name}"));
+    http.chain(tcp).chain(files).chain(env).collect()
+}
+
+fn limits(limits: &Limits) -> LimitsReport {
+    LimitsReport {
+        fuel: limits.fuel,
+        memory: show_size(limits.memory),
+        deadline: show_duration(limits.deadline),
+        output: show_size(limits.output),
+        stdio: show_size(limits.stdio),
+        instances: limits.instances,
+        tables: limits.tables,
+        memories: limits.memories,
+        handles: limits.handles,
+        concurrency: limits.concurrency,
+    }
+}
+
+fn render(report: &Report) -> String {
+    let mut text = String::new();
+    for (i, server) in report.servers.iter().enumerate() {
+        if i > 0 {
+            text.push('\n');
+        }
+        let mut rows = vec![vec![server.name.clone(), format!("{}  {}", server.state, server.source)]];
+        let mut row = |title: &str, value: String| rows.push(vec![format!("  {title}"), value]);
+        if let Some(reason) = &server.reason {
+            row("reason", reason.clone());
+        }
+        if let Some(hint) = &server.hint {
+            row("hint", hint.clone());
+        }
+        if let Some(artifact) = &server.artifact {
+            row("digest", format!("{} ({})", artifact.digest, human_size(artifact.size)));
+        }
+        let limits = &server.limits;
+        if server.state == "ready" {
+            titled(&mut row, "tools", &server.tools);
+        }
+        for skipped in &server.skipped {
+            row("skipped", format!("{}: {}", skipped.function, skipped.reason));
+        }
+        titled(&mut row, "grants", &server.grants);
+        row(
+            "limits",
+            format!(
+                "fuel {}, memory {}, deadline {}, output {}, stdio {}, concurrency {}",
+                limits.fuel, limits.memory, limits.deadline, limits.output, limits.stdio, limits.concurrency
+            ),
+        );
+        for note in &server.notes {
+            row("note", note.clone());
+        }
+        text.push_str(&output::table(&rows));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    text
+}
+
+/// The title in front of the first line only.
+fn titled(row: &mut impl FnMut(&str, String), title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        row(title, "none".to_owned());
+    }
+    for (i, line) in lines.iter().enumerate() {
+        row(if i == 0 { title } else { "" }, line.clone());
+    }
+}

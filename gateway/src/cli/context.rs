@@ -1,0 +1,113 @@
+//! What commands share: the config, the log, and servers that are resolved for one command.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toolgate_runtime::artifact::ArtifactsOptions;
+use toolgate_runtime::egress::EgressOptions;
+use tracing::Level;
+
+use super::failure::Failure;
+use super::progress;
+use crate::assemble::{AssembleError, Assembled, Assembler};
+use crate::catalog::{Catalog, CatalogSettings};
+use crate::config::{self, Config, GatewayConfig, LogFormat, ServerConfig};
+use crate::gateway::GatewaySettings;
+use crate::logging;
+use crate::mcp::session::SessionKey;
+
+/// Names the config where the command line does not.
+const CONFIG_VAR: &str = "TOOLGATE_CONFIG";
+
+/// The config where nothing names one.
+const DEFAULT_CONFIG: &str = "toolgate.toml";
+
+/// How this process was called.
+#[derive(Debug)]
+pub(super) struct Context {
+    config: Option<PathBuf>,
+}
+
+impl Context {
+    pub(super) fn new(config: Option<PathBuf>) -> Self {
+        let from_env = || std::env::var_os(CONFIG_VAR).filter(|path| !path.is_empty());
+        Self { config: config.or_else(|| from_env().map(PathBuf::from)) }
+    }
+
+    /// The config, which must be there.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+        Ok(Config::load(path, &env)?)
+    }
+
+    /// How artifacts are pulled, for commands that work without a config too. One that was named
+    /// must be there.
+    pub(super) fn artifacts(&self) -> Result<ArtifactsOptions, Failure> {
+        if self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
+            return Ok(self.config()?.artifacts);
+        }
+        Ok(ArtifactsOptions { state_dir: config::default_state_dir(&env), ..Default::default() })
+    }
+}
+
+/// A variable of the environment, if it is text.
+pub(super) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Starts the log.
+pub(super) fn start_log(format: Option<LogFormat>, default: Level) -> Result<LogFormat, Failure> {
+    logging::start(format, default).map_err(|error| {
+        Failure::new(format!("{} is not a log filter", logging::FILTER_VAR)).because(&error).hint(format!(
+            "{}=info, or {}=warn,toolgate::call=info",
+            logging::FILTER_VAR,
+            logging::FILTER_VAR
+        ))
+    })
+}
+
+/// The engine and all else that resolves servers.
+pub(super) fn assembler(options: ArtifactsOptions, egress: EgressOptions) -> Result<Arc<Assembler>, Failure> {
+    let assembler = Assembler::new(options, egress).map_err(|error| match &error {
+        AssembleError::Artifacts(cause) => match cause.hint() {
+            Some(hint) => Failure::of(&error).hint(hint),
+            None => Failure::of(&error),
+        },
+        AssembleError::Egress(_) | AssembleError::Engine(_) => Failure::of(&error),
+    })?;
+    Ok(Arc::new(assembler))
+}
+
+/// Servers that were resolved, and the catalog that they make.
+pub(super) struct Resolved {
+    pub(super) assembled: Vec<Assembled>,
+    pub(super) catalog: Catalog,
+    /// Of the state directory.
+    pub(super) notes: Vec<String>,
+}
+
+/// Resolves servers for one command, showing progress.
+pub(super) async fn resolve(
+    options: ArtifactsOptions,
+    egress: EgressOptions,
+    servers: Vec<ServerConfig>,
+) -> Result<Resolved, Failure> {
+    let assembler = assembler(options, egress)?;
+    let assembled = assembler.assemble_all(servers, &progress::shown()).await;
+    let entries = assembled.iter().map(Assembled::entry).collect();
+    let catalog = Catalog::build(entries, &CatalogSettings::default());
+    let catalog = catalog.map_err(|error| Failure::of(&error))?;
+    Ok(Resolved { assembled, catalog, notes: assembler.notes().to_vec() })
+}
+
+/// What the config says about the protocol.
+pub(super) fn gateway_settings(config: &GatewayConfig) -> GatewaySettings {
+    let mut settings = GatewaySettings::default();
+    let key = config.session_key.as_ref();
+    if let Some(key) = key.and_then(|key| SessionKey::from_secret(key.expose().as_bytes())) {
+        settings.session_key = key;
+    }
+    settings.session_ttl = config.session_ttl.unwrap_or(settings.session_ttl);
+    settings.tools_ttl = config.tools_ttl.unwrap_or(settings.tools_ttl);
+    settings
+}

@@ -1,0 +1,174 @@
+//! `toolgate serve`: all servers over Streamable HTTP, until a signal ends it.
+
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing::Level;
+
+use super::context::{Context, assembler, gateway_settings, start_log};
+use super::failure::Failure;
+use super::progress;
+use crate::assemble::supervise::supervise;
+use crate::assemble::{Assembled, Assembler};
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::transport::http;
+
+/// Serve all servers over HTTP
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  toolgate serve --config toolgate.toml
+  toolgate serve --listen 127.0.0.1:0 --port-file port
+
+Signals: SIGINT and SIGTERM let calls in flight end; a second one stops at once.")]
+pub(super) struct Serve {
+    /// Listen here instead of where the config says; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Write the address to this file once calls are answered
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut config = context.config()?;
+        config.gateway.listen = self.listen.unwrap_or(config.gateway.listen);
+        start_log(config.gateway.log, Level::INFO)?;
+        let signals = Signals::listen()?;
+        let listener = listen(config.gateway.listen).await?;
+        let assembler = assembler(config.artifacts.clone(), config.egress.clone())?;
+        let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
+        let address = listener.local_addr().unwrap_or(config.gateway.listen);
+        let settings = config.gateway.http.clone();
+        let served = http::serve(listener, Arc::clone(&gateway), settings, signals.first());
+        tokio::select! {
+            ended = served => ended.map_err(|error| Failure::new("the listener failed").because(&error)),
+            failure = keep(&gateway, assembler, config, address, self.port_file.as_deref()) => Err(failure),
+        }
+    }
+}
+
+/// Keeps the catalog up to date and announces the first one. Ends only in failure.
+async fn keep(
+    gateway: &Gateway,
+    assembler: Arc<Assembler>,
+    config: Config,
+    address: SocketAddr,
+    port_file: Option<&Path>,
+) -> Failure {
+    for note in assembler.notes() {
+        tracing::warn!("{note}");
+    }
+    if config.servers.is_empty() {
+        tracing::warn!("the config has no [servers.NAME]: there is nothing to serve");
+    }
+    let (ready, is_ready) = oneshot::channel();
+    let servers: Vec<_> = config.servers.into_values().collect();
+    let told = (progress::logged(), Arc::new(tell) as _);
+    let supervised = async {
+        // Whoever waits for it may have failed already.
+        let ready = || _ = ready.send(());
+        let end = supervise(gateway, assembler, servers, told, ready).await;
+        end.map_err(|error| Failure::of(&error))
+    };
+    let announced = async {
+        drop(is_ready.await);
+        announce(gateway, address, port_file)
+    };
+    match tokio::try_join!(supervised, announced) {
+        Ok(_) => pending().await,
+        Err(failure) => failure,
+    }
+}
+
+pub(super) fn tell(server: &Assembled) {
+    let name = &server.config.name;
+    for note in &server.notes {
+        tracing::warn!(server = name, "{note}");
+    }
+    let millis = u64::try_from(server.elapsed.as_millis()).unwrap_or(u64::MAX);
+    match &server.result {
+        Ok(sandbox) => {
+            let digest = server.artifact.as_ref().map(|found| tracing::field::display(&found.digest));
+            let tools = sandbox.describe().tools.len();
+            tracing::info!(server = name, tools, millis, digest, "ready");
+        }
+        Err(error) => {
+            let hint = error.hint();
+            tracing::error!(server = name, millis, hint, "unavailable: {error}");
+        }
+    }
+}
+
+fn announce(gateway: &Gateway, address: SocketAddr, port_file: Option<&Path>) -> Result<(), Failure> {
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "listening beyond this host without sign-in: whoever reaches the port may call every tool"
+        );
+    }
+    let catalog = gateway.catalog();
+    let servers = catalog.as_deref().map_or(&[][..], |catalog| catalog.servers());
+    let tools: usize = servers.iter().map(|server| server.tools().len()).sum();
+    tracing::info!(tools, "serving at http://{address}/mcp");
+    let Some(path) = port_file else {
+        return Ok(());
+    };
+    std::fs::write(path, format!("{address}\n")).map_err(|error| {
+        Failure::new(format!("cannot write the address to {}", path.display())).because(&error)
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let failure = Failure::new(format!("cannot listen on {address}")).because(&error);
+        match error.kind() {
+            ErrorKind::AddrInUse => failure
+                .hint("another process has the port; choose another by `listen` in [gateway] or --listen"),
+            ErrorKind::AddrNotAvailable => failure.hint("no interface of this host has that address"),
+            ErrorKind::PermissionDenied => failure.hint("ports below 1024 are reserved; choose a higher one"),
+            _ => failure,
+        }
+    })
+}
+
+/// The signals that end the process.
+pub(super) struct Signals {
+    first: oneshot::Receiver<()>,
+}
+
+impl Signals {
+    /// Starts to listen. After the first signal the process is to end; a second one ends it.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::new("cannot listen for signals").because(&error);
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let (told, first) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut next = async || {
+                tokio::select! {
+                    _ = interrupt.recv() => 130,
+                    _ = terminate.recv() => 143,
+                }
+            };
+            next().await;
+            tracing::info!("stopping; calls in flight may end, a second signal stops at once");
+            _ = told.send(());
+            std::process::exit(next().await);
+        });
+        Ok(Self { first })
+    }
+
+    /// Resolves at the first signal.
+    pub(super) async fn first(self) {
+        drop(self.first.await);
+    }
+}

@@ -1,0 +1,57 @@
+//! `toolgate stdio`: the same servers for one client over a pair of pipes, for desktop clients.
+//!
+//! Stdout carries the protocol and nothing else; the log goes to stderr, warnings only unless the
+//! environment asks for more.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tracing::Level;
+
+use super::context::{Context, assembler, gateway_settings, start_log};
+use super::failure::Failure;
+use super::progress;
+use super::serve::{Signals, tell};
+use crate::assemble::supervise::supervise;
+use crate::gateway::Gateway;
+use crate::transport;
+
+/// Serve all servers to one client over stdin and stdout
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  claude mcp add toolgate -- toolgate stdio --config /path/to/toolgate.toml")]
+pub(super) struct Stdio {}
+
+impl Stdio {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let config = context.config()?;
+        start_log(config.gateway.log, Level::WARN)?;
+        let signals = Signals::listen()?;
+        let assembler = assembler(config.artifacts, config.egress)?;
+        for note in assembler.notes() {
+            tracing::warn!("{note}");
+        }
+        let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
+        let (ready, is_ready) = oneshot::channel();
+        let servers = config.servers.into_values().collect();
+        let told = (progress::logged(), Arc::new(tell) as _);
+        let supervised = supervise(&gateway, assembler, servers, told, || _ = ready.send(()));
+        let served = async {
+            // A client lists tools once, right after it connects: it must not find an empty list.
+            drop(is_ready.await);
+            transport::stdio::serve(Arc::clone(&gateway), tokio::io::stdin(), tokio::io::stdout()).await
+        };
+        let supervised = async {
+            match supervised.await {
+                Ok(()) => std::future::pending().await,
+                Err(error) => Failure::of(&error),
+            }
+        };
+        tokio::select! {
+            ended = served => ended.map_err(|error| Failure::new("the pipe to the client failed").because(&error)),
+            failure = supervised => Err(failure),
+            () = signals.first() => Ok(()),
+        }
+    }
+}
