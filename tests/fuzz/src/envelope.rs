@@ -1,6 +1,8 @@
 //! JSON-RPC messages as any client could send them.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use toolgate::error::Error;
 use toolgate::mcp::envelope::{self, Fault, Frame, Message};
 use toolgate::mcp::era;
@@ -36,7 +38,7 @@ fn read(message: &Message<'_>) {
     }
 }
 
-fn understand(params: Option<&serde_json::value::RawValue>) -> Result<(), Error> {
+fn understand(params: Option<&RawValue>) -> Result<(), Error> {
     let params = Params::parse(params)?;
     era::over_stdio(&params.meta()?).map(drop)
 }
@@ -48,10 +50,10 @@ fn refuse(fault: &Fault) {
 fn reply(id: Option<&Id>, error: &Error) {
     let bytes = respond::error(id, error, respond::wire(error, None).code);
     assert!(bytes.len() <= MAX_REPLY, "a reply of {} bytes", bytes.len());
-    let Ok(reply) = serde_json::from_slice::<Value>(&bytes) else {
-        panic!("the reply is not JSON: {}", String::from_utf8_lossy(&bytes))
+    // Members as text: an id such as -0 must come back as it was written, not as what it means.
+    let Ok(reply) = serde_json::from_slice::<BTreeMap<&str, &RawValue>>(&bytes) else {
+        panic!("the reply is not a JSON object: {}", String::from_utf8_lossy(&bytes))
     };
-    assert!(reply["error"]["message"].is_string(), "{reply}");
-    let expected = id.map(|id| id.json().to_owned());
-    assert_eq!(reply.get("id").map(Value::to_string), expected, "the reply has another id");
+    assert!(reply.contains_key("error"), "no error in the reply");
+    assert_eq!(reply.get("id").map(|id| id.get()), id.map(Id::json), "the reply has another id");
 }
