@@ -2,7 +2,8 @@
 //!
 //! The sign-in is done by the session before, and handed over as a token; so the library asks
 //! nobody for credentials. Blobs that are there already are not sent again. Nothing is retried: the
-//! person who pushes sees the error.
+//! person who pushes sees the error. The library reads whole answers and follows redirects as it
+//! likes, so only the deadline bounds what a registry that one pushes to may send.
 
 use std::convert::Infallible;
 
@@ -72,7 +73,8 @@ impl Session<'_> {
             use_monolithic_push: true,
             platform_resolver: None,
             default_token_expiration_secs: TOKEN_LIFE,
-            read_timeout: Some(http.timeouts().idle),
+            // It counts from the request, so an upload is part of it.
+            read_timeout: Some(http.timeouts().total),
             connect_timeout: Some(http.timeouts().connect),
             user_agent: USER_AGENT,
             ..ClientConfig::default()

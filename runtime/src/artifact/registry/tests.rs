@@ -541,3 +541,17 @@ async fn a_push_that_is_refused_says_why() {
     let error = artifacts.push(fake.packed.layer.bytes.clone(), &at(&fake, ":1")).await.unwrap_err();
     assert!(error.to_string().contains("is not readable"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_upload_is_not_taken_for_silence() {
+    let fake = start(|hit| {
+        if hit.method == "PUT" {
+            std::thread::sleep(Duration::from_millis(400));
+        }
+        None
+    })
+    .await;
+    let artifacts = Artifacts::open(options(&fake)).unwrap();
+    let pushed = artifacts.push(fake.packed.layer.bytes.clone(), &at(&fake, ":1")).await;
+    assert_eq!(pushed.unwrap().manifest_digest, fake.packed.manifest.digest);
+}
