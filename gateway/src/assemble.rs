@@ -248,8 +248,8 @@ impl Assembled {
 impl Found {
     fn of(artifact: &Artifact) -> Self {
         Self {
-            digest: artifact.digest.clone(),
-            manifest_digest: artifact.manifest_digest.clone(),
+            digest: artifact.digest,
+            manifest_digest: artifact.manifest_digest,
             size: artifact.bytes.len() as u64,
         }
     }

@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -39,6 +39,9 @@ env = { TOKEN = "never-shown" }
 [servers.calc.limits]
 fuel = 1_000_000
 "#;
+
+/// The stateless revision of the protocol.
+const REVISION: &str = "2026-07-28";
 
 struct Site {
     dir: TempDir,
@@ -308,6 +311,21 @@ fn a_state_directory_that_cannot_be_used_costs_time_and_nothing_else() {
 }
 
 #[test]
+fn a_full_disk_costs_time_and_nothing_else() {
+    let site = Site::new(CONFIG);
+    // Writing a file fails as on a full disk, instead of ending the process by a signal.
+    let script =
+        format!("trap '' XFSZ; ulimit -f 0; exec {} call calc__answer", env!("CARGO_BIN_EXE_toolgate"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script]).current_dir(site.dir.path()).env_clear();
+    command.env("TOOLGATE_STATE_DIR", site.path("state"));
+    let run = Run::of(command.output().unwrap(), site.dir.path());
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "42\n"), "{}", run.stderr);
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains("File too large"), "{}", run.stderr);
+    assert_eq!(site.run(&["call", "calc__answer"]).stdout, "42\n", "what was left behind does no harm");
+}
+
+#[test]
 fn processes_may_share_a_state_directory() {
     let site = Site::new(CONFIG);
     let start = || {
@@ -359,6 +377,73 @@ fn serve_tells_its_address_and_ends_on_a_signal() {
         assert_eq!((&event["server"], &event["level"]), (&"absent".into(), &"ERROR".into()));
         fs::remove_file(site.path("port")).unwrap();
     }
+}
+
+#[test]
+fn serve_answers_calls_and_a_second_signal_does_not_wait_for_them() {
+    let site =
+        Site::new(&CONFIG.replace("fuel = 1_000_000", "fuel = 9_000_000_000_000_000_000\ndeadline = \"1h\""));
+    let mut child = site.command(&["serve", "--listen", "127.0.0.1:0", "--port-file", "port"]);
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let address = wait_for(&site.path("port"));
+    let mut answered = post_call(address.trim(), "calc__answer");
+    let mut reply = String::new();
+    answered.read_to_string(&mut reply).unwrap();
+    assert!(reply.contains(r#""structuredContent":{"result":42}"#), "{reply}");
+    let _spinning = post_call(address.trim(), "calc__spin");
+    std::thread::sleep(Duration::from_millis(300));
+    let kill = |child: &Child| kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+    kill(&child);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "the first signal lets the call go on");
+    kill(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn stdio_speaks_the_protocol_and_nothing_else() {
+    let site = Site::new(&format!("{CONFIG}\n[servers.absent]\ncomponent = \"file:absent.wasm\"\n"));
+    let mut child = site.command(&["stdio"]);
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let call = format!("{}\n", call_body("calc__answer"));
+    child.stdin.take().unwrap().write_all(call.as_bytes()).unwrap();
+    let run = Run::of(child.wait_with_output().unwrap(), site.dir.path());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let lines: Vec<_> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 1, "{}", run.stdout);
+    let reply: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(reply["result"]["structuredContent"], serde_json::json!({ "result": 42 }));
+    assert!(run.stderr.contains("unavailable: absent.wasm"), "{}", run.stderr);
+}
+
+/// Sends one `tools/call` on a connection of its own.
+fn post_call(address: &str, tool: &str) -> TcpStream {
+    let body = call_body(tool);
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = [
+        "POST /mcp HTTP/1.1".to_owned(),
+        format!("host: {address}"),
+        "connection: close".to_owned(),
+        "content-type: application/json".to_owned(),
+        "accept: application/json, text/event-stream".to_owned(),
+        format!("mcp-protocol-version: {REVISION}"),
+        "mcp-method: tools/call".to_owned(),
+        format!("mcp-name: {tool}"),
+        format!("content-length: {}", body.len()),
+    ];
+    write!(stream, "{}\r\n\r\n{body}", head.join("\r\n")).unwrap();
+    stream
+}
+
+fn call_body(tool: &str) -> String {
+    let meta = serde_json::json!({
+        "io.modelcontextprotocol/protocolVersion": REVISION,
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = serde_json::json!({ "name": tool, "arguments": {}, "_meta": meta });
+    serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string()
 }
 
 fn wait_for(path: &Path) -> String {

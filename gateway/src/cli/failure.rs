@@ -9,10 +9,13 @@ use std::process::ExitCode;
 
 use crate::config::LoadError;
 
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
 /// How a command failed.
 #[derive(Debug)]
 pub(super) struct Failure {
-    usage: bool,
+    code: u8,
     message: Message,
 }
 
@@ -33,17 +36,22 @@ impl Failure {
     /// Something did not work.
     pub(super) fn new(error: impl Display) -> Self {
         let message = Message::Parts { error: error.to_string(), causes: Vec::new(), hint: None };
-        Self { usage: false, message }
+        Self { code: FAILED, message }
     }
 
     /// The command line, or a file that it names, makes no sense.
     pub(super) fn usage(error: impl Display) -> Self {
-        Self { usage: true, ..Self::new(error) }
+        Self { code: USAGE, ..Self::new(error) }
     }
 
     /// The output says it already; only the exit code is left to tell.
     pub(super) fn silent() -> Self {
-        Self { usage: false, message: Message::Silent }
+        Self { code: FAILED, message: Message::Silent }
+    }
+
+    /// Ended by a signal, as shells tell it: 128 and the signal's number.
+    pub(super) fn signal(code: u8) -> Self {
+        Self { code, message: Message::Silent }
     }
 
     /// An error with its chain.
@@ -73,9 +81,9 @@ impl Failure {
         self
     }
 
-    /// 1 failed, 2 wrong usage.
+    /// 1 failed, 2 wrong usage, or what a signal asks for.
     pub(super) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if self.usage { 2 } else { 1 })
+        ExitCode::from(self.code)
     }
 }
 
@@ -99,7 +107,7 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         match &error {
             LoadError::Invalid(faults) => {
-                Self { usage: false, message: Message::Rendered(faults.to_string()) }
+                Self { code: FAILED, message: Message::Rendered(faults.to_string()) }
             }
             LoadError::Read { .. } => Self::of(&error)
                 .hint("name the file with --config FILE, or in the environment's TOOLGATE_CONFIG"),

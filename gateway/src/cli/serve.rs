@@ -42,16 +42,17 @@ impl Serve {
         let mut config = context.config()?;
         config.gateway.listen = self.listen.unwrap_or(config.gateway.listen);
         start_log(config.gateway.log, Level::INFO)?;
-        let signals = Signals::listen()?;
+        let (first, second) = signals()?;
         let listener = listen(config.gateway.listen).await?;
         let assembler = assembler(config.artifacts.clone(), config.egress.clone())?;
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
         let settings = config.gateway.http.clone();
-        let served = http::serve(listener, Arc::clone(&gateway), settings, signals.first());
+        let served = http::serve(listener, Arc::clone(&gateway), settings, first);
         tokio::select! {
             ended = served => ended.map_err(|error| Failure::new("the listener failed").because(&error)),
             failure = keep(&gateway, assembler, config, address, self.port_file.as_deref()) => Err(failure),
+            code = second => Err(Failure::signal(code)),
         }
     }
 }
@@ -140,35 +141,32 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// The signals that end the process.
-pub(super) struct Signals {
-    first: oneshot::Receiver<()>,
-}
-
-impl Signals {
-    /// Starts to listen. After the first signal the process is to end; a second one ends it.
-    pub(super) fn listen() -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::new("cannot listen for signals").because(&error);
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let (told, first) = oneshot::channel();
-        tokio::spawn(async move {
-            let mut next = async || {
-                tokio::select! {
-                    _ = interrupt.recv() => 130,
-                    _ = terminate.recv() => 143,
-                }
-            };
-            next().await;
-            tracing::info!("stopping; calls in flight may end, a second signal stops at once");
-            _ = told.send(());
-            std::process::exit(next().await);
-        });
-        Ok(Self { first })
-    }
-
-    /// Resolves at the first signal.
-    pub(super) async fn first(self) {
-        drop(self.first.await);
-    }
+/// The first signal to end, and a second one, with the exit code that it asks for.
+pub(super) fn signals() -> Result<(impl Future<Output = ()>, impl Future<Output = u8>), Failure> {
+    let failed = |error: io::Error| Failure::new("cannot listen for signals").because(&error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let (tell_first, first) = oneshot::channel();
+    let (tell_second, second) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => 130,
+                _ = terminate.recv() => 143,
+            }
+        };
+        next().await;
+        tracing::info!("stopping; calls in flight may end, a second signal stops at once");
+        // Whoever waits may be done already.
+        _ = tell_first.send(());
+        _ = tell_second.send(next().await);
+    });
+    let first = async { first.await.unwrap_or(()) };
+    let second = async {
+        match second.await {
+            Ok(code) => code,
+            Err(_) => pending().await,
+        }
+    };
+    Ok((first, second))
 }

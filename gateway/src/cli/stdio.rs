@@ -11,7 +11,7 @@ use tracing::Level;
 use super::context::{Context, assembler, gateway_settings, start_log};
 use super::failure::Failure;
 use super::progress;
-use super::serve::{Signals, tell};
+use super::serve::{signals, tell};
 use crate::assemble::supervise::supervise;
 use crate::gateway::Gateway;
 use crate::transport;
@@ -27,7 +27,7 @@ impl Stdio {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
-        let signals = Signals::listen()?;
+        let (stopped, _) = signals()?;
         let assembler = assembler(config.artifacts, config.egress)?;
         for note in assembler.notes() {
             tracing::warn!("{note}");
@@ -51,7 +51,7 @@ impl Stdio {
         tokio::select! {
             ended = served => ended.map_err(|error| Failure::new("the pipe to the client failed").because(&error)),
             failure = supervised => Err(failure),
-            () = signals.first() => Ok(()),
+            () = stopped => Ok(()),
         }
     }
 }
