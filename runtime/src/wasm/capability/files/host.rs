@@ -257,7 +257,12 @@ impl HostDescriptor for View<'_> {
         };
         let full = self.check_at(what, &fd, &path, need)?;
         let dir = self.directory(&fd)?;
-        let opened = spawn_blocking(move || request.open(&dir, &path)).await?;
+        let opened = spawn_blocking(move || request.open(&dir, &path)).await;
+        let opened = opened.inspect_err(|error| {
+            if open::leaves(error) {
+                self.refuse(what, &full, "the path leads out of the grant", None);
+            }
+        })?;
         self.push_opened(&fd, full, request, opened)
     }
 

@@ -121,3 +121,9 @@ impl Request {
 fn special(meta: &Metadata) -> bool {
     !meta.is_file() && !meta.is_dir()
 }
+
+/// Whether opening failed because the path leads out of the directory: cap-std's own error, where
+/// a file that this process may not open has one of the system.
+pub(super) fn leaves(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}

@@ -252,6 +252,9 @@ async fn no_path_leaves_the_grant() {
     ] {
         let said = code(world.read(&dir, path).await);
         assert!(said.is_err(), "{path}: {said:?}");
+        let told = world.denials();
+        assert_eq!(told.len(), 1, "{path}");
+        assert_eq!(told[0].reason, "the path leads out of the grant");
         let d = || Fd::new_borrow(dir.rep());
         let (path, s) = (path.to_owned(), str::to_owned);
         let mut v = world.view();
