@@ -10,7 +10,11 @@
 mod convert;
 mod discover;
 pub mod docs;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod schema;
+#[cfg(test)]
+mod tests;
 mod tree;
 pub mod value;
 

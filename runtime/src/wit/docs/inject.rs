@@ -46,9 +46,9 @@ pub enum InjectError {
 /// See [`InjectError`]. WIT without any docs is none.
 pub fn inject(component: &[u8], wit: &Path) -> Result<Vec<u8>, InjectError> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve
-        .push_path(wit)
-        .map_err(|e| InjectError::Wit { wit: wit.display().to_string(), reason: format!("{e:#}") })?;
+    let pushed = resolve.push_path(wit).map(|(package, _)| package);
+    let package = pushed
+        .map_err(|e| InjectError::Wit { wit: wit.display().to_string(), reason: resolve.render_error(&e) })?;
     inject_resolved(component, &resolve, package)
 }
 
@@ -57,10 +57,11 @@ pub fn inject(component: &[u8], wit: &Path) -> Result<Vec<u8>, InjectError> {
 /// # Errors
 /// See [`InjectError`].
 pub fn inject_text(component: &[u8], wit: &str) -> Result<Vec<u8>, InjectError> {
+    const NAME: &str = "world.wit";
     let mut resolve = Resolve::default();
     let package = resolve
-        .push_str("world.wit", wit)
-        .map_err(|e| InjectError::Wit { wit: "the text".to_owned(), reason: format!("{e:#}") })?;
+        .push_str(NAME, wit)
+        .map_err(|e| InjectError::Wit { wit: NAME.to_owned(), reason: resolve.render_error(&e) })?;
     inject_resolved(component, &resolve, package)
 }
 

@@ -1,6 +1,8 @@
 //! JSON to component values and back, exactly as the published schemas say.
 
+mod cases;
 mod expect;
+mod items;
 mod number;
 mod parse;
 mod path;

@@ -8,10 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use wasmtime::component::Val;
 
+use super::cases::{bare_case, end_of_single, payload_case, result};
 use super::expect::{cost, expected, got_string, hint, list};
+use super::items::{flags, pairs, repeated, sequence, string_map};
 use super::parse::{Context, Value};
 use super::path::Path;
-use crate::wit::tree::{Cases, Fields, Labels, Type};
+use crate::wit::tree::{Field, Fields, Type};
 
 /// Everything but numbers and options.
 pub(super) struct ValueVisitor<'a, 'c> {
@@ -153,7 +155,7 @@ fn fill<E: de::Error>(
     path: &Path<'_>,
     cx: &mut Context,
 ) -> Result<Vec<Val>, E> {
-    let absent = |(slot, field): &(&Option<Val>, &crate::wit::Field)| slot.is_none() && !field.is_optional();
+    let absent = |(slot, field): &(&Option<Val>, &Field)| slot.is_none() && !field.is_optional();
     let mut missing = slots.iter().zip(fields.iter()).filter(absent).peekable();
     if missing.peek().is_some() {
         let what = if path.is_root() { "arguments" } else { "fields" };
@@ -224,7 +226,7 @@ impl<'de> Visitor<'de> for SomeVisitor<'_, '_> {
 }
 
 /// A key of an object, borrowed from the text where it has no escapes.
-struct Key;
+pub(super) struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;
@@ -259,268 +261,5 @@ fn bytes<E: de::Error>(text: &str, path: &Path<'_>, cx: &mut Context) -> Result<
             let ty = expected(&Type::Bytes);
             Err(cx.fail(path, format_args!("expected {ty}, got {got}: {e}")))
         }
-    }
-}
-
-fn bare_case<E: de::Error>(
-    cases: &Cases,
-    name: &str,
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-) -> Result<Val, E> {
-    cx.charge(path, name.len())?;
-    match cases.find(name) {
-        Some(case) if case.ty.is_none() => Ok(Val::Variant(name.to_owned(), None)),
-        Some(_) => Err(cx.fail(
-            path,
-            format_args!("\"{name}\" takes a value: expected {{\"{name}\": …}}, got \"{name}\""),
-        )),
-        None => Err(cx.mismatch(path, ty, &got_string(name))),
-    }
-}
-
-fn payload_case<'de, A: MapAccess<'de>>(
-    cases: &Cases,
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut map: A,
-) -> Result<Val, A::Error> {
-    let Some(name) = map.next_key_seed(Key)? else {
-        return Err(cx.mismatch(path, ty, "an empty object"));
-    };
-    let Some(case) = cases.find(&name) else {
-        return Err(cx.mismatch(path, ty, &format!("an object with {}", got_string(&name))));
-    };
-    let Some(payload) = &case.ty else {
-        let message = format!("\"{name}\" takes no value: expected \"{name}\", got an object");
-        return Err(cx.fail(path, message));
-    };
-    cx.charge(path, name.len())?;
-    let below = path.key(&case.name);
-    let value = map.next_value_seed(Value { ty: payload, path: &below, cx })?;
-    end_of_single(map, path, cx)?;
-    Ok(Val::Variant(name.into_owned(), Some(Box::new(value))))
-}
-
-fn result<'de, A: MapAccess<'de>>(
-    types: &(Option<Type>, Option<Type>),
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut map: A,
-) -> Result<Val, A::Error> {
-    let key = map.next_key_seed(Key)?;
-    let (is_ok, payload) = match key.as_deref() {
-        Some("ok") => (true, types.0.as_ref()),
-        Some("err") => (false, types.1.as_ref()),
-        Some(other) => {
-            return Err(cx.mismatch(path, ty, &format!("an object with {}", got_string(other))));
-        }
-        None => return Err(cx.mismatch(path, ty, "an empty object")),
-    };
-    let below = path.key(if is_ok { "ok" } else { "err" });
-    let value = match payload {
-        Some(ty) => Some(Box::new(map.next_value_seed(Value { ty, path: &below, cx })?)),
-        None => {
-            map.next_value::<()>().map_err(|_| cx.fail::<A::Error>(&below, "expected null"))?;
-            None
-        }
-    };
-    end_of_single(map, path, cx)?;
-    Ok(Val::Result(if is_ok { Ok(value) } else { Err(value) }))
-}
-
-fn end_of_single<'de, A: MapAccess<'de>>(
-    mut map: A,
-    path: &Path<'_>,
-    cx: &mut Context,
-) -> Result<(), A::Error> {
-    match map.next_key_seed(Key)? {
-        None => Ok(()),
-        Some(key) => {
-            let key = got_string(&key);
-            Err(cx.fail(path, format_args!("expected an object with one key, got also {key}")))
-        }
-    }
-}
-
-fn repeated<'de, A: SeqAccess<'de>>(
-    item: &Type,
-    len: Option<usize>,
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut items: A,
-) -> Result<Vec<Val>, A::Error> {
-    let mut values = Vec::new();
-    loop {
-        let below = path.index(values.len());
-        if len == Some(values.len()) {
-            return end_of_items(values, ty, path, cx, items);
-        }
-        match items.next_element_seed(Value { ty: item, path: &below, cx })? {
-            Some(value) => values.push(value),
-            None if len.is_none() => return Ok(values),
-            None => return Err(cx.mismatch(path, ty, &count(values.len()))),
-        }
-    }
-}
-
-fn sequence<'de, A: SeqAccess<'de>>(
-    types: &[Type],
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut items: A,
-) -> Result<Vec<Val>, A::Error> {
-    let mut values = Vec::with_capacity(types.len());
-    for item in types {
-        let below = path.index(values.len());
-        match items.next_element_seed(Value { ty: item, path: &below, cx })? {
-            Some(value) => values.push(value),
-            None => return Err(cx.mismatch(path, ty, &count(values.len()))),
-        }
-    }
-    end_of_items(values, ty, path, cx, items)
-}
-
-fn end_of_items<'de, A: SeqAccess<'de>>(
-    values: Vec<Val>,
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut items: A,
-) -> Result<Vec<Val>, A::Error> {
-    match items.next_element::<de::IgnoredAny>()? {
-        None => Ok(values),
-        Some(_) => Err(cx.mismatch(path, ty, "more")),
-    }
-}
-
-fn count(items: usize) -> String {
-    format!("an array of {items}")
-}
-
-fn flags<'de, A: SeqAccess<'de>>(
-    labels: &Labels,
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut items: A,
-) -> Result<Val, A::Error> {
-    let mut set: Vec<String> = Vec::new();
-    loop {
-        let below = path.index(set.len());
-        let Some(name) = items.next_element_seed(Flag { labels, ty, path: &below, cx })? else {
-            return Ok(Val::Flags(set));
-        };
-        // No more than 32 flags can be declared, so looking through them is quick.
-        if set.contains(&name) {
-            return Err(cx.fail(&below, format_args!("the flag \"{name}\" is given twice")));
-        }
-        cx.charge(&below, size_of::<String>() + name.len())?;
-        set.push(name);
-    }
-}
-
-struct Flag<'a, 'c> {
-    labels: &'a Labels,
-    ty: &'a Type,
-    path: &'a Path<'a>,
-    cx: &'c mut Context,
-}
-
-impl<'de> DeserializeSeed<'de> for Flag<'_, '_> {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<String, D::Error> {
-        let Self { labels, ty, path, cx } = self;
-        match json.deserialize_str(Key) {
-            Ok(name) if labels.contains(&name) => Ok(name.into_owned()),
-            Ok(name) => Err(cx.mismatch(path, ty, &got_string(&name))),
-            Err(_) => Err(cx.mismatch(path, ty, "something else")),
-        }
-    }
-}
-
-fn pairs<'de, A: SeqAccess<'de>>(
-    types: &(Type, Type),
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut items: A,
-) -> Result<Val, A::Error> {
-    let mut entries = Vec::new();
-    loop {
-        let below = path.index(entries.len());
-        match items.next_element_seed(Pair { types, ty, path: &below, cx })? {
-            Some(entry) => entries.push(entry),
-            None => return Ok(Val::Map(entries)),
-        }
-    }
-}
-
-struct Pair<'a, 'c> {
-    types: &'a (Type, Type),
-    ty: &'a Type,
-    path: &'a Path<'a>,
-    cx: &'c mut Context,
-}
-
-impl<'de> DeserializeSeed<'de> for Pair<'_, '_> {
-    type Value = (Val, Val);
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(Val, Val), D::Error> {
-        json.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Pair<'_, '_> {
-    type Value = (Val, Val);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a [key, value] pair")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(Val, Val), A::Error> {
-        let Self { types, ty, path, cx } = self;
-        let (at_key, at_value) = (path.index(0), path.index(1));
-        let key = items.next_element_seed(Value { ty: &types.0, path: &at_key, cx })?;
-        let value = items.next_element_seed(Value { ty: &types.1, path: &at_value, cx })?;
-        let (Some(key), Some(value)) = (key, value) else {
-            return Err(cx.mismatch(path, ty, "a pair that lacks its value"));
-        };
-        end_of_items(Vec::new(), ty, path, cx, items)?;
-        Ok((key, value))
-    }
-}
-
-fn string_map<'de, A: MapAccess<'de>>(
-    ty: &Type,
-    path: &Path<'_>,
-    cx: &mut Context,
-    mut map: A,
-) -> Result<Val, A::Error> {
-    let mut entries: Vec<(Val, Val)> = Vec::new();
-    while let Some(key) = map.next_key_seed(Key)? {
-        cx.charge(path, size_of::<Val>() + key.len())?;
-        let below = path.key(&key);
-        let value = map.next_value_seed(Value { ty, path: &below, cx })?;
-        entries.push((Val::String(key.into_owned()), value));
-    }
-    let mut keys: Vec<&str> = entries.iter().filter_map(|(key, _)| as_str(key)).collect();
-    keys.sort_unstable();
-    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        None => Ok(Val::Map(entries)),
-        Some(pair) => Err(cx.fail(&path.key(pair[0]), "given twice")),
-    }
-}
-
-fn as_str(value: &Val) -> Option<&str> {
-    match value {
-        Val::String(text) => Some(text),
-        _ => None,
     }
 }
