@@ -401,6 +401,30 @@ fn serve_answers_calls_and_a_second_signal_does_not_wait_for_them() {
 }
 
 #[test]
+fn a_server_that_was_unavailable_is_served_once_it_can_be() {
+    let site = Site::new(CONFIG);
+    fs::rename(site.path("calc.wasm"), site.path("later.wasm")).unwrap();
+    let mut child = site.command(&["serve", "--listen", "127.0.0.1:0", "--port-file", "port"]);
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let address = wait_for(&site.path("port"));
+    let reply = || {
+        let mut reply = String::new();
+        post_call(address.trim(), "calc__answer").read_to_string(&mut reply).unwrap();
+        reply
+    };
+    let refused = reply();
+    assert!(refused.contains("unavailable") && !refused.contains("calc.wasm"), "{refused}");
+    fs::rename(site.path("later.wasm"), site.path("calc.wasm")).unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while !reply().contains(r#""structuredContent":{"result":42}"#) {
+        assert!(Instant::now() < end, "{}", reply());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn stdio_speaks_the_protocol_and_nothing_else() {
     let site = Site::new(&format!("{CONFIG}\n[servers.absent]\ncomponent = \"file:absent.wasm\"\n"));
     let mut child = site.command(&["stdio"]);
