@@ -13,6 +13,7 @@ use super::capability::http::Http;
 use super::capability::stdio::Capture;
 use super::capability::tcp::Tcp;
 use super::engine::{Engine, YIELD_INTERVAL};
+use super::hostcall::{self, HostCalls};
 use super::meter::Meter;
 use crate::egress::Egress;
 use crate::events::Stdio;
@@ -21,17 +22,6 @@ use crate::sandbox::Invocation;
 
 /// Bytes of random data that a guest may ask for at a time. Against one huge allocation here.
 const MAX_RANDOM: u64 = 1024 * 1024;
-
-/// Host memory that lifting a result may take, per byte of `limits.output`.
-///
-/// A result becomes a tree of values of 40 bytes each before it becomes JSON, and the densest JSON
-/// is base64, 4 bytes for 3 values: any result within `limits.output` fits into 30 times its size.
-/// Without this, lists that share their memory could make the host allocate without end.
-const LIFTED_PER_OUTPUT: u64 = 32;
-
-/// What any call may pass to the host at a time, however small `limits.output` is: the largest
-/// write to a stream and some.
-const MIN_HOSTCALL: u64 = 2 * 1024 * 1024;
 
 /// Handles that guests may pass between their own components, which no `limits.handles` counts.
 pub(super) const MAX_GUEST_HANDLES: usize = 10_000;
@@ -48,6 +38,7 @@ pub(super) struct State {
     pub(super) table: ResourceTable,
     pub(super) wasi: WasiCtx,
     pub(super) meter: Meter,
+    pub(super) hostcalls: HostCalls,
     pub(super) stdio: Capture,
     pub(super) denials: Denials,
     pub(super) env: Env,
@@ -72,6 +63,7 @@ impl State {
             table,
             wasi: wasi.build(),
             meter: Meter::new(limits),
+            hostcalls: HostCalls::new(limits),
             stdio,
             http: Http::new(policy, &grants.egress, denials.clone()),
             tcp,
@@ -104,8 +96,7 @@ pub(super) fn store(
     store.limiter(|state| &mut state.meter);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(YIELD_INTERVAL))?;
-    let lifted = limits.output.saturating_mul(LIFTED_PER_OUTPUT);
-    store.set_hostcall_fuel(as_usize(lifted.max(MIN_HOSTCALL)));
+    hostcall::bound(&mut store);
     store.set_max_component_handles(MAX_GUEST_HANDLES);
     Ok(store)
 }

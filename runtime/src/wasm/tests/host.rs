@@ -160,3 +160,68 @@ async fn configuration_without_a_grant_is_refused_with_the_line_to_add() {
     assert_eq!(denials.len(), 1);
     assert_eq!(denials[0].allow.as_deref(), Some("env = { LANG = \"…\" }"));
 }
+
+/// Passes a name of as many bytes to the host, or asks it for as many, again and again.
+const PESTER: &str = r#"(component
+    (import "wasi:config/store@0.2.0-rc.1" (instance $config
+        (type $failed0 (variant (case "upstream" string) (case "io" string)))
+        (export "error" (type $failed (eq $failed0)))
+        (export "get" (func (param "key" string)
+            (result (result (option string) (error $failed)))))))
+    (import "wasi:random/random@0.2.0" (instance $random
+        (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+    (core module $memory
+        (memory (export "memory") 900)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+    (core instance $mem (instantiate $memory))
+    (alias core export $mem "memory" (core memory $memory))
+    (core func $get (canon lower (func $config "get")
+        (memory $memory) (realloc (core func $mem "realloc"))))
+    (core func $random (canon lower (func $random "get-random-bytes")
+        (memory $memory) (realloc (core func $mem "realloc"))))
+    (core module $m
+        (import "host" "get" (func $get (param i32 i32 i32)))
+        (import "host" "random" (func $random (param i64 i32)))
+        (func (export "name") (param i32)
+            (loop (call $get (i32.const 4096) (local.get 0) (i32.const 512)) (br 0)))
+        (func (export "random") (param i32)
+            (loop (call $random (i64.extend_i32_u (local.get 0)) (i32.const 512)) (br 0))))
+    (core instance $i (instantiate $m (with "host" (instance
+        (export "get" (func $get)) (export "random" (func $random))))))
+    (func (export "name") (param "n" u32) (canon lift (core func $i "name")))
+    (func (export "random") (param "n" u32) (canon lift (core func $i "random"))))"#;
+
+#[tokio::test]
+async fn the_deadline_ends_a_guest_that_only_calls_the_host_and_others_go_on_meanwhile() {
+    let component = prepare(PESTER, Policy::default()).await.unwrap();
+    for (tool, n) in [("name", 10), ("name", 1_000_000), ("random", 10), ("random", 1_000_000)] {
+        let (mut invocation, heard) = invocation(&component, tool, &format!("{{\"n\": {n}}}"));
+        let started = Instant::now();
+        invocation.deadline = started + Duration::from_millis(100);
+        // On one thread: this only ticks while the guest yields.
+        let ticks = async {
+            let mut ticks = 0;
+            while heard.usage.lock().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                ticks += 1;
+            }
+            ticks
+        };
+        let (outcome, ticks) = tokio::join!(component.call(invocation), ticks);
+        assert_eq!(outcome.unwrap_err().code(), "deadline", "{tool} {n}");
+        let late = started.elapsed().saturating_sub(Duration::from_millis(100));
+        assert!(late < Duration::from_millis(200), "{tool} {n}: {late:?} late");
+        assert!(ticks >= 3, "{tool} {n}: {ticks} ticks");
+    }
+}
+
+#[tokio::test]
+async fn what_one_host_call_copies_is_bounded() {
+    let component = prepare(PESTER, Policy::default()).await.unwrap();
+    for (tool, n) in [("name", 3_000_000), ("random", 2_000_000)] {
+        let (outcome, usage) = call(&component, tool, &format!("{{\"n\": {n}}}")).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), "trap", "{tool}: {error}");
+        assert!(usage.fuel < 1000, "{tool}: {usage:?}");
+    }
+}
