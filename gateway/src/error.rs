@@ -64,6 +64,9 @@ pub enum Error {
     /// A body that broke off.
     #[error("the request body broke off: {0}")]
     BodyBroken(String),
+    /// All request bodies together fill their memory.
+    #[error("overloaded: too many request bodies at a time")]
+    BodiesFull,
     /// A path that serves nothing.
     #[error("nothing is served at this path")]
     NotFound,
@@ -126,6 +129,7 @@ impl Error {
             | Self::MediaType
             | Self::TooLarge { .. }
             | Self::BodyTimeout(_)
+            | Self::BodiesFull
             | Self::NotFound
             | Self::UnknownServer(_)
             | Self::MethodNotAllowed(_)
@@ -155,6 +159,7 @@ impl Error {
             Self::TooLarge { .. } => "too-large",
             Self::BodyTimeout(_) => "body-timeout",
             Self::BodyBroken(_) => "body-broken",
+            Self::BodiesFull => "bodies-full",
             Self::NotFound => "not-found",
             Self::UnknownServer(_) => "unknown-server",
             Self::MethodNotAllowed(_) => "method-not-allowed",

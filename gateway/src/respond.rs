@@ -31,6 +31,9 @@ impl Wire {
 /// When an unavailable server or a starting gateway is worth another try.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
+/// When memory for bodies is likely to be free again.
+const RETRY_CROWDED: Duration = Duration::from_secs(1);
+
 /// How an error looks to a request of that revision; `None` where it is not known yet.
 #[must_use]
 pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
@@ -57,6 +60,7 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::Overloaded { retry_after, .. } => {
             Wire { retry_after: Some(*retry_after), ..Wire::new(503, 503) }
         }
+        Error::BodiesFull => Wire { retry_after: Some(RETRY_CROWDED), ..Wire::new(503, 503) },
         Error::Unavailable { .. } | Error::Starting => {
             Wire { retry_after: Some(RETRY_UNAVAILABLE), ..Wire::new(503, 503) }
         }

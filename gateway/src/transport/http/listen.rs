@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::HttpSettings;
+use super::body::Budget;
 use super::hosts::Hosts;
 use super::route::route;
 use super::stream::{Guarded, Phase};
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
     pub(super) settings: HttpSettings,
     pub(super) hosts: Hosts,
+    pub(super) bodies: Budget,
 }
 
 /// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end, within
@@ -43,7 +45,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let hosts = Hosts::new(&settings.hosts, &settings.origins);
-    let shared = Arc::new(Shared { gateway, settings, hosts });
+    let bodies = Budget::new(settings.bodies);
+    let shared = Arc::new(Shared { gateway, settings, hosts, bodies });
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     tokio::select! {

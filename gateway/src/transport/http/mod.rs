@@ -32,6 +32,8 @@ pub struct HttpSettings {
     pub origins: Vec<String>,
     /// Bytes of a request body. Against memory filled by one request.
     pub body: usize,
+    /// Bytes of all request bodies held at a time. Against memory filled by many requests.
+    pub bodies: usize,
     /// Time for a request's head to arrive. Against connections held open by sending slowly.
     pub header_timeout: Duration,
     /// Time for a request's body to arrive. Against the same.
@@ -53,6 +55,7 @@ impl Default for HttpSettings {
             hosts: Vec::new(),
             origins: Vec::new(),
             body: 4 * MIB,
+            bodies: 128 * MIB,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

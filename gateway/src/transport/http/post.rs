@@ -45,8 +45,8 @@ pub(super) async fn post(shared: &Shared, phase: &Phase, view: View, request: Re
         }
     };
     let settings = &shared.settings;
-    match body::read(incoming, settings.body, settings.body_timeout).await {
-        Ok(bytes) => post.answer(&bytes).await,
+    match body::read(incoming, settings.body, settings.body_timeout, &shared.bodies).await {
+        Ok(whole) => post.answer(&whole.bytes).await,
         Err(error) => {
             phase.refuse_body();
             post.refuse(None, &error)

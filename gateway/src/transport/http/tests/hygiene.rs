@@ -128,6 +128,26 @@ async fn a_client_that_sends_a_large_body_first_can_read_the_refusal() {
 }
 
 #[tokio::test]
+async fn bodies_beyond_their_common_memory_are_refused_until_it_is_free() {
+    let settings = HttpSettings { bodies: 64 * 1024, ..HttpSettings::default() };
+    let served = start_with(settings).await;
+    let mut held = TcpStream::connect(served.address).await.unwrap();
+    let mut large = call("fake__echo");
+    large.body.resize(60 * 1024, b' ');
+    let large = large.bytes();
+    held.write_all(&large[..large.len() - 1]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut second = call("fake__echo");
+    second.body.resize(16 * 1024, b' ');
+    let refused = second.send(&served).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(call("fake__echo").send(&served).await.status, 200, "a small one still fits");
+    held.write_all(b" ").await.unwrap();
+    assert_eq!(read_all(&mut held).await.status, 200);
+    assert_eq!(second.send(&served).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_slow_head_is_cut_off() {
     let settings = HttpSettings { header_timeout: Duration::from_millis(200), ..HttpSettings::default() };
     let served = start_with(settings).await;
