@@ -5,7 +5,7 @@
 //! are refused at load, each by name and with what the operator can do about it.
 
 use wasmtime::Engine;
-use wasmtime::component::types::ComponentItem;
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
@@ -108,12 +108,19 @@ pub(super) fn unknown(component: &Component) -> Vec<String> {
     let imports = ty.imports(component.engine());
     imports
         .filter_map(|(name, item)| match item.ty {
-            ComponentItem::ComponentInstance(_) => missing(name),
             // Types alone need nobody who provides them.
+            ComponentItem::ComponentInstance(interface) if only_types(&interface, component) => None,
+            ComponentItem::ComponentInstance(_) => missing(name),
             ComponentItem::Type(_) => None,
             _ => Some(describe(name, PLUG)),
         })
         .collect()
+}
+
+/// Whether an interface is imported for its types alone, as tools do that share them with others.
+fn only_types(interface: &ComponentInstance, component: &Component) -> bool {
+    let mut items = interface.exports(component.engine());
+    items.all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)))
 }
 
 const PLUG: &str = "compose the component with one that exports it, for instance by `wac plug`";
