@@ -21,22 +21,38 @@ const SIMILAR: f64 = 0.75;
 pub(super) struct Reader<'a> {
     env: Env<'a>,
     faults: RefCell<Faults>,
+    /// Values that came from the environment: where they stand, and what they became.
+    filled: RefCell<Vec<(Range<usize>, String)>>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(env: Env<'a>) -> Self {
-        Self { env, faults: RefCell::default() }
+        Self { env, faults: RefCell::default(), filled: RefCell::default() }
     }
 
     pub(super) fn report(&self, span: Range<usize>, problem: Problem) {
         self.faults.borrow_mut().report(span, problem);
     }
 
-    /// A value that `key` can't have.
+    /// A value that `key` can't have. The reason tends to repeat the value, so where the environment
+    /// filled it in, which is how secrets come, the reason is not told.
     pub(super) fn invalid(&self, span: Range<usize>, key: &str, why: impl Into<Invalid>) {
-        let Invalid { cause, hint } = why.into();
+        let mut why = why.into();
+        if self.is_filled(&span, &why) {
+            why = Invalid::new("it does not fit here with the environment filled in")
+                .hint("look at the variables; their values are not shown");
+        }
+        let Invalid { cause, hint } = why;
         let key = key.to_owned();
         self.report(span, Problem::Value { key, cause, hint });
+    }
+
+    fn is_filled(&self, span: &Range<usize>, why: &Invalid) -> bool {
+        let told = why.cause.to_string() + why.hint.as_deref().unwrap_or_default();
+        let filled = self.filled.borrow();
+        filled.iter().any(|(at, text)| {
+            (span.start <= at.start && at.end <= span.end) || (!text.is_empty() && told.contains(text))
+        })
     }
 
     fn path(&self, path: &str, base: &Path) -> Result<PathBuf, Invalid> {
@@ -58,7 +74,12 @@ impl<'a> Reader<'a> {
 
     fn expanded(&self, key: &str, text: &str, span: Range<usize>) -> Option<Spanned<String>> {
         match expand(text, self.env) {
-            Ok(text) => Some(Spanned::new(span, text)),
+            Ok(value) => {
+                if value != text {
+                    self.filled.borrow_mut().push((span.clone(), value.clone()));
+                }
+                Some(Spanned::new(span, value))
+            }
             Err(cause) => {
                 let key = key.to_owned();
                 self.report(span, Problem::Environment { key, cause });

@@ -149,9 +149,13 @@ fn a_secret_is_never_printed() {
     let (_, config) = full();
     assert!(!format!("{config:?}").contains("0123456789abcdef"));
     let leak = |name: &str| (name == "TOKEN").then(|| "hunter2 hunter2".to_owned());
-    let text = "[gateway]\nstate-dir = \"s\"\nlog = 1\nsession-key = \"${TOKEN}\"";
-    let error = Config::parse(text, Path::new("toolgate.toml"), &leak).unwrap_err();
-    assert!(!error.to_string().contains("hunter2"), "{error}");
+    for value in
+        ["log = \"${TOKEN}\"", "listen = \"${TOKEN}\"", "allowed-hosts = [\"x\", \"${TOKEN}\"]", "log = 1"]
+    {
+        let text = format!("[gateway]\nstate-dir = \"s\"\nsession-key = \"${{TOKEN}}\"\n{value}");
+        let error = Config::parse(&text, Path::new("toolgate.toml"), &leak).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
 }
 
 #[test]

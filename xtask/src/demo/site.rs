@@ -40,7 +40,8 @@ impl Site {
             let wit = layout::tools().join(tool).join("wit");
             let mut push = self.command();
             push.arg("push").arg(component).arg(self.reference(tool)).arg("--wit").arg(wit);
-            process::run(&mut push)?;
+            // What it prints, digests and the pinned reference, is for authors to keep.
+            process::capture(&mut push)?;
         }
         Ok(())
     }
@@ -55,6 +56,7 @@ impl Site {
                 r#"[gateway]
 listen = "127.0.0.1:{port}"
 state-dir = "state"
+log = "text"
 
 [servers.clock]
 component = "{clock}"
