@@ -51,6 +51,13 @@ fn the_keys_without_a_default_can_be_used_as_shown() {
 #[test]
 fn the_reference_leaves_no_key_out() {
     let full = in_full();
+    let errors = parse(&format!("zzzzzz = 1\n{full}")).unwrap_err();
+    for section in known_keys(&errors) {
+        assert!(
+            full.contains(&format!("\n[{section}")) || full.starts_with(&format!("[{section}]")),
+            "{section}"
+        );
+    }
     let sections: Vec<&str> = full.split_inclusive('\n').filter(|line| line.starts_with('[')).collect();
     for section in sections {
         let (before, keys) = full.split_once(section).unwrap();

@@ -29,3 +29,8 @@ fn config_holds_on_the_corpus() {
 fn envelope_holds_on_the_corpus() {
     replay("envelope", crate::envelope);
 }
+
+#[test]
+fn wit_holds_on_the_corpus() {
+    replay("wit", crate::wit);
+}

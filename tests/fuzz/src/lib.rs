@@ -12,6 +12,7 @@ mod policy;
 pub use config::config;
 pub use envelope::envelope;
 pub use policy::policy;
+pub use toolgate_runtime::wit::fuzz::round_trip as wit;
 
 #[cfg(test)]
 mod corpus;

@@ -1,0 +1,4 @@
+//! WIT types and JSON values of them, both ways.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::wit(data));
