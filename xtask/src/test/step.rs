@@ -13,9 +13,10 @@ use crate::setup::wasm::{self, Toolchain};
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need { program: "docker-registry", package: "docker-registry" },
     Need { program: "htpasswd", package: "apache2-utils" },
+    Need { program: "skopeo", package: "skopeo" },
     Need { program: "g++", package: "g++" },
 ];
 
@@ -89,7 +90,7 @@ impl Step {
             Self::Build => check(setup::cargo().args(["build", "--workspace", "--all-targets", "--locked"])),
             Self::Suites => suites::run(
                 setup::cargo().args(["test", "--workspace", "--no-fail-fast", "--locked"]),
-                &["toolgate", "toolgate_runtime", "xtask"],
+                &["suites", "toolgate", "toolgate_runtime", "xtask"],
             ),
             Self::Demo => {
                 let once = demo::Options { once: true, port: None };

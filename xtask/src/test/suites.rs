@@ -40,7 +40,7 @@ struct Report {
     counts: Counts,
     /// What cargo says runs now.
     suite: String,
-    /// Crates with at least one unit test.
+    /// Test binaries with at least one test.
     tested: BTreeSet<String>,
     faults: Vec<String>,
 }
@@ -63,7 +63,7 @@ impl Report {
             self.faults.push(format!("{ignored} ignored: {}", self.suite));
         }
         if passed + failed > 0 {
-            self.tested.extend(unit_tests_of(&self.suite));
+            self.tested.extend(binary_of(&self.suite));
         } else if self.suite.starts_with("Running tests/") && ignored == 0 {
             self.faults.push(format!("no tests: {}", self.suite));
         }
@@ -71,7 +71,7 @@ impl Report {
 
     fn finish(mut self, success: bool, required: &[&str]) -> Counts {
         for name in required.iter().filter(|name| !self.tested.contains(**name)) {
-            self.faults.push(format!("no unit tests ran in {name}"));
+            self.faults.push(format!("no tests ran in {name}"));
         }
         if !success && self.counts.failed == 0 && self.faults.is_empty() {
             self.faults.push("cargo test failed before a test did".to_owned());
@@ -91,8 +91,8 @@ fn count(result: &str, what: &str) -> u64 {
 }
 
 /// `toolgate` of `Running unittests src/lib.rs (target/debug/deps/toolgate-0123abcd)`.
-fn unit_tests_of(suite: &str) -> Option<String> {
-    let (_, path) = suite.strip_prefix("Running unittests ")?.split_once('(')?;
+fn binary_of(suite: &str) -> Option<String> {
+    let (_, path) = suite.strip_prefix("Running ")?.split_once('(')?;
     let file = path.trim_end_matches(')').rsplit('/').next()?;
     file.rsplit_once('-').map(|(name, _)| name.to_owned())
 }
@@ -139,6 +139,12 @@ mod tests {
         let lines = [UNIT, &result(0, 0, 0)];
         assert_eq!(counts(true, &lines, &["toolgate_runtime"]), (0, 1));
         assert_eq!(counts(true, &[], &["toolgate"]), (0, 1));
+    }
+
+    #[test]
+    fn a_required_suite_of_another_crate_is_found_by_its_binary() {
+        assert_eq!(counts(true, &[SUITE, &result(3, 0, 0)], &["serve"]), (3, 0));
+        assert_eq!(counts(true, &[UNIT, &result(3, 0, 0)], &["serve"]), (3, 1));
     }
 
     #[test]
