@@ -18,7 +18,7 @@ fuzz *args:
 
 # Measure cold start and calls.
 bench *args:
-    cargo bench --package benches {{args}}
+    cargo xtask bench {{args}}
 
 # Format all workspaces.
 fmt:

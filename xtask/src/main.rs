@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line that talks to a person")]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod guests;
@@ -37,6 +38,8 @@ enum Command {
     Test(test::Options),
     /// Fuzz the parsers of what outsiders send.
     Fuzz(fuzz::Options),
+    /// Measure cold start and calls; ends with one table.
+    Bench(bench::Options),
     /// Add what building the guests needs: the wasm target, or Debian's in its place.
     Setup,
     /// Build the tools and the test guests as WASI components.
@@ -60,6 +63,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Setup => setup::wasm::ensure().map(drop),
         Command::Guests => {
             let toolchain = setup::wasm::ensure()?;
