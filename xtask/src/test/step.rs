@@ -7,7 +7,7 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use super::{Counts, suites};
-use crate::process::{self, Result};
+use crate::process::{self, Failure, Result};
 use crate::setup::apt::{self, Need};
 use crate::setup::wasm::{self, Toolchain};
 use crate::{demo, fuzz, guests, layout, setup};
@@ -114,19 +114,20 @@ fn prepare() -> Result<()> {
     wasm::ensure().map(drop)
 }
 
-/// The workspace and the host side of the guests, then the guests as they are built, for wasm. Where
-/// Debian's compiler builds them there is no clippy for that target.
+/// The workspace and the host side of the tools, then all guests as they are built, for wasm.
 fn clippy() -> Result<Counts> {
     let lint = |workspace: &Path, args: &[&str]| {
         let mut cargo = cargo_in(workspace, &["clippy", "--workspace", "--locked"]);
-        cargo.args(args).args(["--", "-Dwarnings"]);
-        cargo
+        one(cargo.args(args).args(["--", "-Dwarnings"]))
     };
-    let mut counts = each_workspace(|workspace| lint(workspace, &["--all-targets"]))?;
-    if matches!(wasm::ensure()?, Toolchain::Installed) {
-        for guests in [layout::tools(), layout::test_guests()] {
-            counts.add(one(&mut lint(&guests, &["--target", layout::WASM_TARGET])));
-        }
+    let mut counts = lint(layout::root(), &["--all-targets"]);
+    counts.add(lint(&layout::tools(), &["--all-targets"]));
+    if !matches!(wasm::ensure()?, Toolchain::Installed) {
+        let what = format!("the guests are not linted: clippy needs rustup's {}", layout::WASM_TARGET);
+        return Err(Failure::new(what));
+    }
+    for guests in [layout::tools(), layout::test_guests()] {
+        counts.add(lint(&guests, &["--target", layout::WASM_TARGET]));
     }
     Ok(counts)
 }
