@@ -6,6 +6,13 @@
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+/// Gives TLS its provider, once. No suite speaks TLS, but a client that could refuses to exist
+/// without; and which features it has depends on who else is built.
+pub fn provide_tls() {
+    // An error says that it is there already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
 /// The stateless revision.
 pub const REVISION: &str = "2026-07-28";
 

@@ -14,6 +14,7 @@ impl Site {
     /// A fresh folder with this text as `toolgate.toml`. The gateway listens on a free loopback
     /// port and keeps its state inside the folder.
     pub fn new(servers: &str) -> Self {
+        crate::client::provide_tls();
         let site = Self { dir: TempDir::with_prefix("toolgate-e2e-").expect("a temporary folder") };
         site.configure(servers);
         site
