@@ -147,13 +147,14 @@ async fn an_inspection_says_what_a_component_would_need() {
         (import "wasi:sockets/tcp@0.2.0" (instance))
         (import "wasi:http/outgoing-handler@0.2.0" (instance))
         (import "wasi:config/store@0.2.0-rc.1" (instance))
-        (import "acme:db/pool" (instance)))"#;
+        (import "acme:db/pool" (instance (export "open" (func))))
+        (import "acme:db/types-alone" (instance)))"#;
     let artifact = wat(text);
     let found = inspect(&engine(), &artifact).await.unwrap();
     assert_eq!(found.digest, artifact.digest);
     assert_eq!(found.size, artifact.bytes.len() as u64);
     assert_eq!(found.grants, ["env", "files", "http", "tcp"]);
-    assert_eq!(found.imports.len(), 5);
+    assert_eq!(found.imports.len(), 6);
     assert!(found.unprovided[0].starts_with("`acme:db/pool`"));
     assert_eq!(found.unprovided.len(), 1);
 }
