@@ -90,13 +90,21 @@ impl ServerError {
             Self::NoDocker | Self::NoRemote => {
                 Some("component = \"oci://REGISTRY/REPOSITORY:TAG\"".to_owned())
             }
+            Self::Load(LoadError::Secret { .. }) => {
+                Some("put the file there, readable for the gateway; it is tried again by itself".to_owned())
+            }
             Self::Load(_) | Self::Abandoned(_) => None,
         }
     }
 
     /// Whether the same config may work later: a registry comes back, a file appears.
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Artifact(_) | Self::Load(LoadError::Files { .. }) | Self::Abandoned(_))
+        matches!(
+            self,
+            Self::Artifact(_)
+                | Self::Load(LoadError::Files { .. } | LoadError::Secret { .. })
+                | Self::Abandoned(_)
+        )
     }
 }
 

@@ -23,11 +23,12 @@ mod limits;
 pub mod quantity;
 mod raw;
 mod registries;
+mod secrets;
 mod server;
 
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
 pub use expand::{Env, ExpandError};
-pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR, Secret};
+pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR};
 pub(crate) use raw::nearest;
 pub use server::{BackendChoice, ServerConfig, is_server_name};
 

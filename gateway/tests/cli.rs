@@ -218,6 +218,24 @@ fn a_grant_that_cannot_be_given_is_told() {
 }
 
 #[test]
+fn check_shows_where_a_secret_goes_and_never_what_it_is() {
+    let secrets = "secrets = [
+    { from = \"env:API_TOKEN\", header = \"authorization\", value = \"Bearer {}\", to = \"https://api.example.com\" },
+    { from = \"file:token\", env = \"PGPASSWORD\" },
+]
+env = ";
+    let site = Site::new(&CONFIG.replace("env = ", secrets));
+    let check = |args: &[&str]| {
+        let output = site.command(args).env("API_TOKEN", "never-shown").output().unwrap();
+        Run::of(output, site.dir.path())
+    };
+    pin!("check-secret-missing", check(&["check"]));
+    site.write("token", b"never-shown\n");
+    pin!("check-secrets", check(&["check"]));
+    assert!(!check(&["check", "--json"]).stdout.contains("never-shown"));
+}
+
+#[test]
 fn list_prints_the_names_that_clients_see() {
     let site = Site::new(&format!("{CONFIG}\n[servers.absent]\ncomponent = \"file:absent.wasm\"\n"));
     pin!("list", site.run(&["list"]));

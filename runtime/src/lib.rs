@@ -8,7 +8,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`artifact`], [`wit`] |
+//! | 1 | [`limits`], [`events`], [`artifact`], [`wit`], [`secret`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
 //! | 4 | [`wasm`] |
@@ -19,5 +19,6 @@ pub mod events;
 pub mod limits;
 pub mod policy;
 pub mod sandbox;
+pub mod secret;
 pub mod wasm;
 pub mod wit;

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use toolgate_runtime::limits::Limits;
-use toolgate_runtime::policy::Grants;
+use toolgate_runtime::policy::{Grants, SecretGrant};
 use tracing::Level;
 
 use super::context::{self, Context, Resolved, start_log};
@@ -152,7 +152,13 @@ fn grants(grants: &Grants) -> Vec<String> {
         format!("files {} as {} ({})", grant.host().display(), grant.guest(), grant.mode().as_str())
     });
     let env = grants.env().keys().map(|name| format!("env {name}"));
-    http.chain(tcp).chain(files).chain(env).collect()
+    let secrets = grants.secrets().iter().map(|grant| format!("secrets {grant} ({})", state(grant)));
+    http.chain(tcp).chain(files).chain(env).chain(secrets).collect()
+}
+
+/// Whether a secret can be had now.
+fn state(grant: &SecretGrant) -> String {
+    grant.read().map_or_else(|error| error.to_string(), |_| "set".to_owned())
 }
 
 fn limits(limits: &Limits) -> LimitsReport {

@@ -95,22 +95,12 @@ pub enum Problem {
         #[source]
         cause: super::expand::ExpandError,
     },
-    /// A key of the design that this version does not have.
-    #[error("`{key}` is not supported yet")]
-    Unsupported {
-        /// The key.
-        key: String,
-        /// What to do instead.
-        hint: String,
-    },
 }
 
 impl Problem {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownKey { hint, .. }
-            | Self::MissingKey { hint, .. }
-            | Self::Unsupported { hint, .. } => Some(hint.clone()),
+            Self::UnknownKey { hint, .. } | Self::MissingKey { hint, .. } => Some(hint.clone()),
             Self::Value { hint, .. } => hint.clone(),
             Self::Environment { cause, .. } => Some(cause.hint()),
             Self::Syntax(_) | Self::Type { .. } => None,
@@ -220,6 +210,11 @@ impl Faults {
         } else {
             self.more += 1;
         }
+    }
+
+    /// How many were reported.
+    pub(super) fn count(&self) -> usize {
+        self.found.len() + self.more
     }
 
     /// `Ok` if nothing was reported.

@@ -1,9 +1,10 @@
 //! `[gateway]`: where it listens, whom it answers, where it keeps its state.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use toolgate_runtime::secret::Secret;
 
 use super::error::Invalid;
 use super::expand::Env;
@@ -44,23 +45,6 @@ pub struct GatewayConfig {
     pub state_dir: PathBuf,
     /// How the log is written; by default text on a terminal and JSON elsewhere.
     pub log: Option<LogFormat>,
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the one place that uses it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
 }
 
 /// How the log is written.
@@ -176,7 +160,7 @@ fn session_key(text: &str) -> Result<Secret, Invalid> {
         let invalid = Invalid::new(format!("shorter than {MIN_SESSION_KEY} bytes"));
         return Err(invalid.hint("make one by `openssl rand -hex 32`"));
     }
-    Ok(Secret(text.to_owned()))
+    Ok(Secret::from(text.to_owned()))
 }
 
 fn log_format(text: &str) -> Result<LogFormat, Invalid> {

@@ -1,12 +1,14 @@
 //! `[servers.NAME.grants]`: what a server may touch. What is not here is refused.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
-use toolgate_runtime::policy::{FilesGrant, Grants, HttpGrant, TcpGrant};
+use toolgate_runtime::policy::{FilesGrant, Grants, HttpGrant, SecretGrant, TcpGrant};
 
-use super::error::{Invalid, Problem};
-use super::raw::Section;
+use super::error::Invalid;
+use super::raw::{Reader, Section};
+use super::secrets;
 
 const FILES_EXAMPLE: &str = "{ host = \"./data\", guest = \"/data\", mode = \"ro\" }";
 
@@ -14,17 +16,37 @@ pub(super) fn read(section: Option<Section<'_, '_>>, base: &Path) -> Grants {
     let Some(section) = section else {
         return Grants::default();
     };
+    let before = section.reader.faults();
     let http = section.list("http", "GET https://api.example.com/v1/*", HttpGrant::parse);
+    let whole = section.reader.faults() == before;
     let tcp = section.list("tcp", "db.internal:5432", TcpGrant::parse);
     let files = section.tables("files", FILES_EXAMPLE);
     let files = files.into_iter().filter_map(|directory| self::directory(directory, base)).collect();
     let env = section.section("env").map(environment).unwrap_or_default();
-    refuse_secrets(&section);
-    let grants = Grants::new(http, tcp, files, env).unwrap_or_else(|error| {
-        section.reader.invalid(section.span(), error.capability, error.clone());
-        Grants::default()
-    });
+    let secrets = secrets::read(&section, base);
+    let grants = match Grants::new(http, tcp, files, env) {
+        // With http grants missing for a fault, every secret would seem to go nowhere.
+        Ok(grants) if whole => with_secrets(grants, secrets, section.reader),
+        Ok(grants) => grants,
+        Err(error) => {
+            section.reader.invalid(section.span(), error.capability, error.clone());
+            Grants::default()
+        }
+    };
     section.finish();
+    grants
+}
+
+fn with_secrets(
+    mut grants: Grants,
+    secrets: Vec<(Range<usize>, SecretGrant)>,
+    reader: &Reader<'_>,
+) -> Grants {
+    for (span, secret) in secrets {
+        if let Err(error) = grants.add_secret(secret) {
+            reader.invalid(span, "secrets", Invalid::from(error));
+        }
+    }
     grants
 }
 
@@ -52,16 +74,5 @@ fn directory(section: Section<'_, '_>, base: &Path) -> Option<FilesGrant> {
             reader.invalid(span, "files", Invalid::from(error));
             None
         }
-    }
-}
-
-/// Secrets must never be taken for granted and then left out.
-fn refuse_secrets(section: &Section<'_, '_>) {
-    if let Some(span) = section.place("secrets") {
-        let problem = Problem::Unsupported {
-            key: "secrets".to_owned(),
-            hint: "remove it; a value in `env` would be readable by the tool".to_owned(),
-        };
-        section.reader.report(span, problem);
     }
 }

@@ -55,7 +55,18 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn path(&self, path: &str, base: &Path) -> Result<PathBuf, Invalid> {
+    /// A variable of the environment.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        (self.env)(name)
+    }
+
+    /// How many faults were reported so far.
+    pub(super) fn faults(&self) -> usize {
+        self.faults.borrow().count()
+    }
+
+    /// A path, relative to `base`; `~/` is the home directory.
+    pub(super) fn path(&self, path: &str, base: &Path) -> Result<PathBuf, Invalid> {
         if path.is_empty() || path.contains('\0') {
             return Err(Invalid::new("a path can't be empty or hold a NUL"));
         }

@@ -14,6 +14,8 @@ fn env(name: &str) -> Option<String> {
         "HOME" => Some("/home/op".to_owned()),
         "API_HOST" => Some("api.example.com".to_owned()),
         "SESSION_KEY" => Some("0123456789abcdef".to_owned()),
+        "API_TOKEN" => Some("hunter2-hunter2".to_owned()),
+        "BROKEN_TOKEN" => Some("hunter2\nhunter2".to_owned()),
         _ => None,
     }
 }
@@ -109,6 +111,18 @@ fn every_key_of_a_server_is_read() {
     assert_eq!(grants.tcp()[0].to_string(), "db.internal:5432");
     assert_eq!(grants.files()[0].host(), Path::new("/etc/toolgate/./data"));
     assert_eq!((grants.env()["LANG"].as_str(), grants.env()["TEMPLATE"].as_str()), ("en", "${name}"));
+    let secrets: Vec<_> = grants.secrets().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        secrets,
+        [
+            "authorization for https://api.example.com from env:API_TOKEN",
+            "x-api-key for https://api.example.com from file:/home/op/key",
+            "PGPASSWORD in the environment from file:/etc/toolgate/secrets/pg",
+        ]
+    );
+    let target = toolgate_runtime::policy::Target::parse("GET", "https://api.example.com/v1/x").unwrap();
+    let (grant, header) = grants.headers_for(&target).next().unwrap();
+    assert_eq!(header.bind(grant.read().unwrap()).unwrap().value(), "Bearer hunter2-hunter2");
     let limits = &fetch.policy.limits;
     assert_eq!((limits.fuel, limits.memory, limits.deadline.as_millis()), (1_000_000, 32 << 20, 1500));
     assert_eq!((limits.output, limits.stdio), (1 << 20, 1 << 10));
@@ -147,7 +161,8 @@ fn the_environment_decides_where_state_is() {
 #[test]
 fn a_secret_is_never_printed() {
     let (_, config) = full();
-    assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("0123456789abcdef") && !printed.contains("hunter2"));
     let leak = |name: &str| (name == "TOKEN").then(|| "hunter2 hunter2".to_owned());
     for value in
         ["log = \"${TOKEN}\"", "listen = \"${TOKEN}\"", "allowed-hosts = [\"x\", \"${TOKEN}\"]", "log = 1"]

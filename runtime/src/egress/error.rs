@@ -86,6 +86,12 @@ pub enum EgressError {
         /// Bytes.
         limit: u64,
     },
+    /// The response is compressed, so that a secret in it could not be found.
+    #[error("the response to a request with a secret has the content coding `{coding}`")]
+    Encoded {
+        /// What the server said, bounded.
+        coding: String,
+    },
     /// The connection ended before the response did.
     #[error("the connection ended before the response did")]
     Incomplete(#[source] hyper::Error),

@@ -6,15 +6,22 @@
 //! here after policy has allowed them; what is left to check are the addresses.
 //!
 //! Redirects are not followed: a redirect is a response, and the guest's next request is judged
-//! anew. Proxies from the environment are not used.
+//! anew, with the secrets of its own destination. Proxies from the environment are not used.
+//!
+//! A secret is added after everything was judged, goes out only to the origin that it is bound to,
+//! and is hidden in the response where the server repeats it as it is. Against a server that
+//! repeats it in another form (encoded, say, or in pieces) nothing helps: whom an operator grants a
+//! secret to is trusted not to hand it out.
 //!
 //! `options` the limits · `resolve` names to judged addresses · `connect` TCP and TLS ·
-//! `send` one HTTP request · `body` bounded bodies · `headers` what guests may not set.
+//! `send` one HTTP request · `body` bounded bodies · `headers` what goes out
+//! in front of them · `hide` secrets in what comes back.
 
 mod body;
 mod connect;
 mod error;
 mod headers;
+mod hide;
 mod options;
 mod resolve;
 mod send;
@@ -24,7 +31,6 @@ use std::sync::Arc;
 
 pub use self::body::ResponseBody;
 pub use self::error::{EgressError, Step};
-pub use self::headers::is_forbidden;
 pub use self::options::EgressOptions;
 pub(crate) use self::resolve::refused;
 pub use self::resolve::{Resolve, SystemResolver};

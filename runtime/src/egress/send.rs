@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use super::body::Connection;
 use super::error::Step;
 use super::options::MIN_HEADER_BYTES;
-use super::{Egress, EgressError, ResponseBody, headers};
-use crate::policy::{Networks, Scheme, Target};
+use super::{Egress, EgressError, ResponseBody, headers, hide};
+use crate::policy::{BoundSecret, Networks, Scheme, Target};
 
 /// Times that a guest asks for. They shorten the operator's limits, never lengthen them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +40,8 @@ type Sender<B> = http1::SendRequest<Limited<B>>;
 
 impl Egress {
     /// Sends a request that policy has allowed: to `target`, at an address that is public or in
-    /// `networks`. Of `request`, method and URI host are ignored; `target` has them.
+    /// `networks`, with `secrets` in its header section. Of `request`, method and URI host are
+    /// ignored; `target` has them. In the response, the secrets are hidden.
     ///
     /// # Errors
     /// Any step that failed or exceeded its limit. Nothing is retried.
@@ -49,13 +50,14 @@ impl Egress {
         target: &Target,
         networks: &Networks,
         request: Request<B>,
+        secrets: &[BoundSecret],
         timeouts: Timeouts,
     ) -> Result<Response<ResponseBody>, EgressError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let request = self.on_the_wire(target, request)?;
+        let request = self.on_the_wire(target, request, secrets)?;
         let connect = shorter(timeouts.connect, self.options.connect_timeout);
         let (mut sender, connection) = self.open(target, networks, connect).await?;
         let limit = shorter(timeouts.first_byte, self.options.first_byte_timeout);
@@ -69,9 +71,10 @@ impl Egress {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(EgressError::Upgrade);
         }
+        let (response, mask) = hide::in_head(response, secrets)?;
         let between = shorter(timeouts.between_bytes, self.options.between_bytes_timeout);
         let limit = self.options.max_response_body;
-        Ok(response.map(|body| ResponseBody::new(body, limit, between, connection)))
+        Ok(response.map(|body| ResponseBody::new(body, limit, between, mask, connection)))
     }
 
     /// The request in origin form, with our header section and a bounded body.
@@ -79,7 +82,12 @@ impl Egress {
         &self,
         target: &Target,
         request: Request<B>,
+        secrets: &[BoundSecret],
     ) -> Result<Request<Limited<B>>, EgressError> {
+        // The second wall: whoever chose the secrets has looked at this as well.
+        if secrets.iter().any(|secret| !secret.is_for(target)) {
+            return Err(EgressError::Request("a secret is bound to another origin"));
+        }
         let (theirs, body) = request.into_parts();
         let limit = usize::try_from(self.options.max_request_body).unwrap_or(usize::MAX);
         let mut ours = Request::new(Limited::new(body, limit));
@@ -87,7 +95,8 @@ impl Egress {
             target.method().parse().map_err(|_| EgressError::Request("the method is not valid"))?;
         let path = theirs.uri.into_parts().path_and_query;
         *ours.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
-        *ours.headers_mut() = headers::outgoing(&theirs.headers, &target.authority(), &self.options)?;
+        *ours.headers_mut() =
+            headers::outgoing(&theirs.headers, &target.authority(), secrets, &self.options)?;
         Ok(ours)
     }
 

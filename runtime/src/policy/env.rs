@@ -39,7 +39,8 @@ pub fn check(env: &BTreeMap<String, String>) -> Result<(), GrantError> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), GrantError> {
+/// Checks one name.
+pub(super) fn check_name(name: &str) -> Result<(), GrantError> {
     let hint = "use letters, digits, `_`, `-` and `.`: env = { LANG = \"en\" }";
     if name.is_empty() || name.len() > MAX_NAME {
         let cause = format!("the name must have 1 to {MAX_NAME} bytes");

@@ -1,6 +1,6 @@
 //! Why a grant in the config makes no sense.
 //!
-//! One error for all four kinds: the operator needs the value, the cause and the line to change,
+//! One error for all kinds: the operator needs the value, the cause and the line to change,
 //! whatever the grant. A grant that can't be understood stops the load of its server; it is never
 //! a warning, because a policy that is half read is not the policy that was written.
 
@@ -8,7 +8,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {capability} grant `{value}` is not valid: {cause}")]
 pub struct GrantError {
-    /// `http`, `tcp`, `files` or `env`.
+    /// `http`, `tcp`, `files`, `env` or `secrets`.
     pub capability: &'static str,
     /// The value as written, without userinfo; for `env` only the name.
     pub value: String,

@@ -13,6 +13,7 @@ use super::host::{Host, HostPattern};
 use super::networks::Networks;
 use super::path::PathPattern;
 use super::request::{Scheme, Target, check_method, split_authority};
+use super::secret::Origin;
 use crate::events::Denial;
 
 /// Requests that a guest may send.
@@ -61,6 +62,11 @@ impl HttpGrant {
     /// Whether a request is meant.
     pub fn matches(&self, target: &Target) -> bool {
         self.miss(target).is_none()
+    }
+
+    /// Whether any request to an origin is meant.
+    pub fn reaches(&self, origin: &Origin) -> bool {
+        self.scheme == origin.scheme() && self.port == origin.port() && self.host.matches(origin.host())
     }
 
     /// Private addresses that the host may resolve to.

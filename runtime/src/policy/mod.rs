@@ -6,17 +6,20 @@
 //! line to add. Nothing here resolves, connects or opens.
 //!
 //! `error` why a grant is refused · `host`, `path`, `address`, `networks` the parts ·
-//! `request` what a guest asks for · `http`, `tcp`, `files`, `env` the grants.
+//! `request` what a guest asks for · `http`, `tcp`, `files`, `env`, `secret` the grants · `header`
+//! fields that nobody may set.
 
 pub mod address;
 pub mod env;
 mod error;
 mod files;
+pub mod header;
 mod host;
 pub mod http;
 mod networks;
 mod path;
 mod request;
+mod secret;
 pub mod tcp;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,7 @@ pub use self::http::HttpGrant;
 pub use self::networks::Networks;
 pub use self::path::{Path, PathPattern};
 pub use self::request::{Scheme, Target};
+pub use self::secret::{BoundSecret, Origin, SecretGrant, SecretHeader, SecretUse, Template};
 pub use self::tcp::TcpGrant;
 use crate::events::Denial;
 use crate::limits::Limits;
@@ -49,10 +53,13 @@ pub struct Grants {
     tcp: Vec<TcpGrant>,
     files: Vec<FilesGrant>,
     env: BTreeMap<String, String>,
+    secrets: Vec<SecretGrant>,
 }
 
 /// Grants of one kind in one server. Against a config that makes every request a long search.
 pub const MAX_GRANTS: usize = 256;
+/// Secrets of one server. Against a config that makes every request read as many files.
+pub const MAX_SECRETS: usize = 32;
 
 impl Grants {
     /// Puts grants together.
@@ -70,7 +77,18 @@ impl Grants {
         check_count("files", files.len())?;
         FilesGrant::check_disjoint(&files)?;
         env::check(&env)?;
-        Ok(Self { http, tcp, files, env })
+        Ok(Self { http, tcp, files, env, secrets: Vec::new() })
+    }
+
+    /// Adds a secret to grants that reach where it goes.
+    ///
+    /// # Errors
+    /// If no `http` grant does, if another secret or variable has the place already, or if there
+    /// are too many.
+    pub fn add_secret(&mut self, secret: SecretGrant) -> Result<(), GrantError> {
+        secret::check_beside(&secret, self)?;
+        self.secrets.push(secret);
+        Ok(())
     }
 
     /// The `http` grants.
@@ -91,6 +109,27 @@ impl Grants {
     /// The environment.
     pub fn env(&self) -> &BTreeMap<String, String> {
         &self.env
+    }
+
+    /// The secrets.
+    pub fn secrets(&self) -> &[SecretGrant] {
+        &self.secrets
+    }
+
+    /// The secrets to add to a request, each with its header.
+    pub fn headers_for(&self, target: &Target) -> impl Iterator<Item = (&SecretGrant, &SecretHeader)> {
+        self.secrets.iter().filter_map(|grant| match grant.usage() {
+            SecretUse::Header(header) if header.to.matches(target) => Some((grant, header)),
+            SecretUse::Header(_) | SecretUse::Env(_) => None,
+        })
+    }
+
+    /// The secrets that the guest holds, each with the name of its variable.
+    pub fn secret_variables(&self) -> impl Iterator<Item = (&SecretGrant, &str)> {
+        self.secrets.iter().filter_map(|grant| match grant.usage() {
+            SecretUse::Env(name) => Some((grant, name.as_str())),
+            SecretUse::Header(_) => None,
+        })
     }
 
     /// The grant that covers a request.

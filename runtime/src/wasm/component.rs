@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::time::timeout_at;
@@ -14,16 +15,18 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
 use super::capability::env::Env;
 use super::capability::files::Files;
+use super::capability::secrets;
 use super::compiled::CompiledCache;
 use super::engine::Engine;
 use super::load::{self, LoadError};
 use super::meter::Account;
-use super::state::{self, Grants, State};
+use super::state::{self, Given, Grants, State};
 use super::{link, trap};
 use crate::artifact::Artifact;
 use crate::egress::Egress;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Tool};
+use crate::secret::Secret;
 use crate::wit::{self, Discovery, Function};
 
 /// What may differ between two servers of the same component, besides the policy.
@@ -73,6 +76,7 @@ impl Component {
         load::blocking(move || {
             let load::Compiled { component, notes } = compiled;
             load::check_limits(&component, &policy.limits)?;
+            secrets::prepare(&policy.grants)?;
             let pre = link(&engine, &component)?;
             let found = wit::discover(engine.wasmtime(), &component, &bytes, &options.rename)?;
             let grants = Grants {
@@ -98,6 +102,14 @@ impl Component {
     /// not taken from the cache, or could not be kept.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The variables of a call that are secret. A volume that hangs must not outlast the deadline.
+    async fn secrets(&self, deadline: Instant) -> Result<Vec<(String, Secret)>, CallError> {
+        let since = Instant::now();
+        let read = secrets::for_guest(&self.policy.grants);
+        let late = |_| CallError::Deadline { after: since.elapsed() };
+        timeout_at(deadline.into(), read).await.map_err(late)?
     }
 
     async fn run(
@@ -152,7 +164,9 @@ impl Sandbox for Component {
         let _permit = permit.map_err(|_| {
             CallError::Unavailable("too many calls run at a time for `vm.max_map_count`".to_owned())
         })?;
-        let store = state::store(&self.engine, &self.grants, &self.policy, &invocation)
+        let given =
+            Given { observer: invocation.observer, secrets: self.secrets(invocation.deadline).await? };
+        let store = state::store(&self.engine, &self.grants, &self.policy, given)
             .map_err(|error| CallError::Internal(load::reason(&error)))?;
         let run = self.run(account.run_in(store), callable, &arguments);
         match timeout_at(invocation.deadline.into(), run).await {

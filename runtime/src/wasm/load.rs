@@ -15,6 +15,7 @@ use super::compiled::CompiledCache;
 use super::engine::Engine;
 use crate::artifact::{Artifact, Digest};
 use crate::limits::Limits;
+use crate::secret::SecretError;
 use crate::wit::DiscoveryError;
 
 /// Why a component can't be served.
@@ -76,6 +77,14 @@ pub enum LoadError {
         what: &'static str,
         /// What it needs to start.
         needs: u64,
+    },
+    /// A secret that can't be read, or not be used as intended.
+    #[error("the secret {secret} can't be used: {cause}")]
+    Secret {
+        /// What it is for and where it comes from.
+        secret: String,
+        /// What is wrong with it.
+        cause: SecretError,
     },
     /// A granted directory that can't be opened.
     #[error("the grant `{line}` can't be used: {cause}; create the directory or correct `host`")]

@@ -6,19 +6,19 @@ use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::capability::Denials;
 use super::capability::env::Env;
 use super::capability::files::{self, Files};
 use super::capability::http::Http;
 use super::capability::stdio::Capture;
 use super::capability::tcp::Tcp;
+use super::capability::{Denials, secrets};
 use super::engine::{Engine, YIELD_INTERVAL};
 use super::hostcall::{self, HostCalls};
 use super::meter::Meter;
 use crate::egress::Egress;
-use crate::events::Stdio;
+use crate::events::{Observer, Stdio};
 use crate::policy::Policy;
-use crate::sandbox::Invocation;
+use crate::secret::Secret;
 
 /// Bytes of random data that a guest may ask for at a time. Against one huge allocation here.
 const MAX_RANDOM: u64 = 1024 * 1024;
@@ -31,6 +31,13 @@ pub(super) struct Grants {
     pub(super) env: Env,
     pub(super) files: Files,
     pub(super) egress: Arc<Egress>,
+}
+
+/// What differs from call to call.
+pub(super) struct Given {
+    pub(super) observer: Arc<dyn Observer>,
+    /// The variables that are secret, as they are now.
+    pub(super) secrets: Vec<(String, Secret)>,
 }
 
 /// The data of a call's store.
@@ -48,14 +55,16 @@ pub(super) struct State {
 }
 
 impl State {
-    fn new(grants: &Grants, policy: &Arc<Policy>, invocation: &Invocation) -> Self {
+    fn new(grants: &Grants, policy: &Arc<Policy>, given: Given) -> Self {
         let limits = &policy.limits;
-        let denials = Denials::new(invocation.observer.clone());
-        let stdio = Capture::new(invocation.observer.clone(), limits.stdio);
+        let observer = secrets::shield(given.observer, &given.secrets);
+        let denials = Denials::new(observer.clone());
+        let stdio = Capture::new(observer, limits.stdio);
+        let env = grants.env.with(given.secrets);
         let tcp = Tcp::new(policy, &grants.egress, denials.clone());
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(MAX_RANDOM).stdout(stdio.stream(Stdio::Out)).stderr(stdio.stream(Stdio::Err));
-        grants.env.configure(&mut wasi);
+        env.configure(&mut wasi);
         tcp.configure(&mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(as_usize(limits.handles.into()));
@@ -68,7 +77,7 @@ impl State {
             http: Http::new(policy, &grants.egress, denials.clone()),
             tcp,
             denials,
-            env: grants.env.clone(),
+            env,
             files: grants.files.start(),
         }
     }
@@ -88,10 +97,10 @@ pub(super) fn store(
     engine: &Engine,
     grants: &Grants,
     policy: &Arc<Policy>,
-    invocation: &Invocation,
+    given: Given,
 ) -> wasmtime::Result<Store<State>> {
     let limits = &policy.limits;
-    let state = State::new(grants, policy, invocation);
+    let state = State::new(grants, policy, given);
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.meter);
     store.set_fuel(limits.fuel)?;

@@ -1,6 +1,7 @@
 //! Egress against real servers on the loopback, which behave as badly as servers can.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod secrets;
 mod server;
 
 use std::io;
@@ -16,7 +17,7 @@ use http_body_util::{BodyExt, Full};
 
 use self::server::{Server, answer, certificate};
 use super::*;
-use crate::policy::{HttpGrant, Target};
+use crate::policy::{BoundSecret, HttpGrant, Target};
 
 /// Resolves every name to fixed answers, one after the other, and counts the questions.
 #[derive(Default)]
@@ -63,10 +64,19 @@ async fn send(
     grant: &str,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<ResponseBody>, EgressError> {
+    send_with(egress, grant, request, &[]).await
+}
+
+async fn send_with(
+    egress: &Egress,
+    grant: &str,
+    request: Request<Full<Bytes>>,
+    secrets: &[BoundSecret],
+) -> Result<Response<ResponseBody>, EgressError> {
     let grant = HttpGrant::parse(grant).unwrap();
     let target = Target::of(request.method(), request.uri()).unwrap();
     assert!(grant.matches(&target));
-    egress.send(&target, grant.networks(), request, Timeouts::default()).await
+    egress.send(&target, grant.networks(), request, secrets, Timeouts::default()).await
 }
 
 /// Fetches from a server by its address.
@@ -203,6 +213,44 @@ async fn a_server_that_does_not_answer_is_given_up() {
     assert!(matches!(error, EgressError::Timeout { what: Step::FirstByte, .. }), "{error:?}");
 }
 
+/// A resolver that never answers.
+struct Mute;
+
+#[async_trait::async_trait]
+impl Resolve for Mute {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_in_time_is_given_up() {
+    let options = EgressOptions { resolve_timeout: Duration::from_millis(50), ..options() };
+    let egress = Egress::with_resolver(options, Arc::new(Mute)).unwrap();
+    let url = "http://good.example/x";
+    let error = fetch(&egress, &format!("GET {url}"), url).await.err().unwrap();
+    assert!(matches!(error, EgressError::Timeout { what: Step::Resolve, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_is_given_up() {
+    // Nobody accepts, and the queue for those who wait is full: further attempts hear nothing.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        let attempt = tokio::net::TcpStream::connect(address);
+        waiting.push(tokio::time::timeout(Duration::from_millis(50), attempt).await);
+    }
+    let options = EgressOptions { connect_timeout: Duration::from_millis(100), ..options() };
+    let egress = Egress::new(options).unwrap();
+    let url = format!("http://{address}/x");
+    let error = fetch(&egress, &format!("GET {url}"), &url).await.err().unwrap();
+    assert!(matches!(error, EgressError::Timeout { what: Step::Connect, .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_body_that_stalls_is_given_up() {
     let server = Server::raw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".into()).await;
@@ -265,7 +313,7 @@ async fn a_guest_shortens_a_limit_and_never_lengthens_it() {
     for (asked, expected) in [(50, 50), (60_000, 300)] {
         let timeouts = Timeouts { first_byte: Some(Duration::from_millis(asked)), ..Timeouts::default() };
         let request = Request::get(&url).body(Full::new(Bytes::new())).unwrap();
-        let sent = egress(&[""]).0.send(&target, grant.networks(), request, timeouts).await;
+        let sent = egress(&[""]).0.send(&target, grant.networks(), request, &[], timeouts).await;
         match sent.err().unwrap() {
             EgressError::Timeout { limit, .. } => assert_eq!(limit, Duration::from_millis(expected)),
             other => panic!("{other:?}"),

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -23,6 +23,8 @@ pub(super) struct Server {
 struct Counts {
     opened: AtomicUsize,
     closed: AtomicUsize,
+    /// What came in `authorization`, each line.
+    heard: Mutex<Vec<String>>,
 }
 
 #[derive(Clone)]
@@ -92,10 +94,10 @@ impl Server {
                 let (say, tls, counts) = (say.clone(), tls.clone(), shared.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => talk(stream, say).await,
+                        None => talk(stream, say, &counts).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                talk(stream, say).await;
+                                talk(stream, say, &counts).await;
                             }
                         }
                     }
@@ -109,6 +111,11 @@ impl Server {
     /// Connections that were accepted so far.
     pub(super) fn connections(&self) -> usize {
         self.counts.opened.load(Ordering::SeqCst)
+    }
+
+    /// The lines with credentials in the requests so far.
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.counts.heard.lock().unwrap().clone()
     }
 
     /// Waits until the client has closed a connection; fails if it does not.
@@ -131,7 +138,7 @@ impl Drop for Server {
 
 /// Reads a request, says its part, and waits for the client to close. A client that goes away is
 /// what many tests are about, so its errors end the talk and nothing else.
-async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, say: Say) {
+async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, say: Say, counts: &Counts) {
     let mut request = vec![0; 64 * 1024];
     let mut size = stream.read(&mut request).await.unwrap_or(0);
     if matches!(say, Say::Echo) {
@@ -139,6 +146,9 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, say: Say) {
         let more = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut request[size..])).await;
         size += more.map_or(0, |read| read.unwrap_or(0));
     }
+    let lines = String::from_utf8_lossy(&request[..size]);
+    let credentials = lines.lines().filter(|line| line.starts_with("authorization"));
+    counts.heard.lock().unwrap().extend(credentials.map(str::to_owned));
     let said = match &say {
         Say::Once(text) | Say::AndClose(text) | Say::Endless(text, _) => text.clone(),
         Say::Echo => answer("200 OK", &String::from_utf8_lossy(&request[..size])),

@@ -1,4 +1,4 @@
-//! `env`: the variables that the policy grants, and no others.
+//! `env`: the variables that the policy grants, secret ones among them, and no others.
 //!
 //! A guest reads them through `wasi:cli/environment` or, under the same names, through
 //! `wasi:config/store`. Nothing is inherited from this process. An environment without a grant is
@@ -12,25 +12,49 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 use wasmtime_wasi::WasiCtxBuilder;
 
 use crate::events::Denial;
+use crate::secret::Secret;
 use crate::wasm::state::State;
 
 /// Bytes of a name that are repeated in a denial. Against a guest that fills the log.
 const MAX_NAME: usize = 256;
 
-/// The granted variables of one server.
-#[derive(Clone, Debug, Default)]
-pub(in crate::wasm) struct Env(Arc<BTreeMap<String, String>>);
+/// The granted variables of one call.
+#[derive(Clone, Default)]
+pub(in crate::wasm) struct Env {
+    plain: Arc<BTreeMap<String, String>>,
+    /// No name is among the plain ones.
+    secret: Vec<(String, Secret)>,
+}
 
 impl Env {
     pub(in crate::wasm) fn prepare(granted: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(granted))
+        Self { plain: Arc::new(granted), secret: Vec::new() }
+    }
+
+    /// The same variables and the secret ones of a call.
+    pub(in crate::wasm) fn with(&self, secret: Vec<(String, Secret)>) -> Self {
+        Self { plain: Arc::clone(&self.plain), secret }
     }
 
     /// Gives the variables to a call as its environment.
     pub(in crate::wasm) fn configure(&self, wasi: &mut WasiCtxBuilder) {
-        for (name, value) in &*self.0 {
+        for (name, value) in self.all() {
             wasi.env(name, value);
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let plain = self.plain.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        plain.chain(self.secret.iter().map(|(name, secret)| (name.as_str(), secret.expose())))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let secret = || self.secret.iter().find(|(own, _)| own == name).map(|(_, secret)| secret.expose());
+        self.plain.get(name).map(String::as_str).or_else(secret)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.secret.is_empty()
     }
 }
 
@@ -55,19 +79,19 @@ pub(in crate::wasm) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Re
 
 fn get(store: StoreContextMut<'_, State>, (name,): (String,)) -> Answer<Option<String>> {
     let state = store.data();
-    if state.env.0.is_empty() {
+    if state.env.is_empty() {
         return Ok((Err(refuse(state, Some(&name))),));
     }
-    Ok((Ok(state.env.0.get(&name).cloned()),))
+    Ok((Ok(state.env.get(&name).map(str::to_owned)),))
 }
 
 fn get_all(store: StoreContextMut<'_, State>, (): ()) -> Answer<Vec<(String, String)>> {
     let state = store.data();
-    if state.env.0.is_empty() {
+    if state.env.is_empty() {
         return Ok((Err(refuse(state, None)),));
     }
-    let pair = |(name, value): (&String, &String)| (name.clone(), value.clone());
-    Ok((Ok(state.env.0.iter().map(pair).collect()),))
+    let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Ok((Ok(state.env.all().map(pair).collect()),))
 }
 
 fn refuse(state: &State, name: Option<&str>) -> Error {

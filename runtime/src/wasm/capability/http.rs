@@ -1,9 +1,10 @@
 //! `http`: outgoing requests to what the policy grants.
 //!
 //! Every request, also the next one after a redirect, is judged by the grants and sent through
-//! egress, which connects to what was judged. wasmtime's own client is not built in. A guest reads
-//! `HTTP-request-denied` where no grant covers a request, and `destination-IP-prohibited` where
-//! the granted host resolves to an address that the grant does not name.
+//! egress, which connects to what was judged, with the secrets that are bound to its origin.
+//! wasmtime's own client is not built in. A guest reads `HTTP-request-denied` where no grant covers
+//! a request, `destination-IP-prohibited` where the granted host resolves to an address that the
+//! grant does not name, and `configuration-error` where a secret for the request can't be had.
 
 use std::sync::Arc;
 
@@ -13,8 +14,9 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use super::Denials;
-use crate::egress::{self, Egress, EgressError, Step, Timeouts};
+use super::{Denials, secrets};
+use crate::egress::{Egress, EgressError, Step, Timeouts};
+use crate::policy::header::is_forbidden;
 use crate::policy::http::denied_address;
 use crate::policy::{Networks, Policy, Target};
 use crate::wasm::state::State;
@@ -65,11 +67,11 @@ type Answer = Result<(http::Response<WasiBody>, Io), Error>;
 
 impl WasiHttpHooks for Hooks {
     fn is_forbidden_header(&mut self, name: &http::HeaderName) -> bool {
-        egress::is_forbidden(name)
+        is_forbidden(name)
     }
 
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        Arc::new(egress::is_forbidden)
+        Arc::new(is_forbidden)
     }
 
     /// Egress sets it, to what was judged.
@@ -106,8 +108,8 @@ impl Hooks {
         })?;
         let permit = Arc::clone(&self.requests).try_acquire_owned();
         let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
-        let (egress, denials) = (self.egress.clone(), self.denials.clone());
-        Ok(Allowed { target, networks, permit, egress, denials })
+        let (policy, egress, denials) = (self.policy.clone(), self.egress.clone(), self.denials.clone());
+        Ok(Allowed { target, networks, permit, policy, egress, denials })
     }
 }
 
@@ -116,6 +118,7 @@ struct Allowed {
     target: Target,
     networks: Networks,
     permit: OwnedSemaphorePermit,
+    policy: Arc<Policy>,
     egress: Arc<Egress>,
     denials: Denials,
 }
@@ -127,7 +130,12 @@ impl Allowed {
             first_byte: options.first_byte_timeout,
             between_bytes: options.between_bytes_timeout,
         };
-        let sent = self.egress.send(&self.target, &self.networks, request, timeouts).await;
+        let secrets = secrets::for_request(&self.policy.grants, &self.target).await;
+        let secrets = secrets.map_err(|denial| {
+            self.denials.tell(&denial);
+            Error::ConfigurationError
+        })?;
+        let sent = self.egress.send(&self.target, &self.networks, request, &secrets, timeouts).await;
         let response = sent.map_err(|error| {
             if let EgressError::Address { ip, .. } = &error {
                 self.denials.tell(&denied_address(&self.target, *ip));
@@ -167,6 +175,7 @@ fn readable(error: EgressError) -> Error {
         EgressError::RequestBody { limit } => Error::HttpRequestBodySize(Some(limit)),
         EgressError::ResponseHeaders { .. } => Error::HttpResponseHeaderSectionSize(None),
         EgressError::ResponseBody { limit } => Error::HttpResponseBodySize(Some(limit)),
+        EgressError::Encoded { coding } => Error::HttpResponseContentCoding(Some(coding)),
         EgressError::Incomplete(_) => Error::HttpResponseIncomplete,
         EgressError::Protocol(_) => Error::HttpProtocolError,
         EgressError::Upgrade => Error::HttpUpgradeFailed,

@@ -13,6 +13,7 @@ use crate::events::{Denial, MAX_DENIALS, Observer};
 pub(super) mod env;
 pub(super) mod files;
 pub(super) mod http;
+pub(super) mod secrets;
 pub(super) mod stdio;
 pub(super) mod tcp;
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
@@ -15,10 +14,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 
 use super::*;
-use crate::events::{CallId, Observer, Stdio, Usage};
+use crate::events::{Observer, Stdio, Usage};
 use crate::limits::Limits;
 use crate::policy::{Grants, Policy};
-use crate::sandbox::Invocation;
 use crate::wasm::capability::env::Env;
 use crate::wasm::engine::{Engine, EngineOptions};
 use crate::wasm::state;
@@ -134,15 +132,9 @@ fn store(grant: FilesGrant, heard: Arc<Heard>) -> Store<State> {
         egress: Arc::default(),
     };
     let policy = Arc::new(Policy { grants, limits: Limits::default() });
-    let invocation = Invocation {
-        id: CallId(1),
-        tool: 0,
-        arguments: RawValue::from_string("{}".to_owned()).unwrap(),
-        deadline: Instant::now(),
-        observer: heard,
-    };
+    let given = state::Given { observer: heard, secrets: Vec::new() };
     let engine = Engine::new(EngineOptions::default()).unwrap();
-    state::store(&engine, &prepared, &policy, &invocation).unwrap()
+    state::store(&engine, &prepared, &policy, given).unwrap()
 }
 
 type How = (PathFlags, OpenFlags, DescriptorFlags);
