@@ -19,7 +19,8 @@ pub struct Limits {
     pub deadline: Duration,
     /// Bytes of the JSON result.
     pub output: u64,
-    /// Bytes of stdout and stderr together that are kept; what exceeds them is dropped and counted.
+    /// Bytes of stdout and stderr together that are kept, short lines counted as 64; what exceeds
+    /// them is dropped and counted.
     pub stdio: u64,
     /// Core instances that a call may create.
     pub instances: u32,

@@ -2,7 +2,8 @@
 //!
 //! It never reaches the output of this process, which may be a protocol pipe that a guest could
 //! forge replies on. A guest that writes more than allowed does not fail for it: the excess is
-//! dropped and counted. Standard input is empty, as wasmtime-wasi has it by default.
+//! dropped and counted. Short lines are charged for what telling them costs, so that `limits.stdio`
+//! bounds the log as well as the memory. Standard input is empty, as wasmtime-wasi has it by default.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,14 @@ use crate::events::{Observer, Stdio};
 
 /// Bytes of a line before it is told in pieces. Against output without newlines.
 const MAX_LINE: usize = 4096;
+
+/// What a line is charged at least, its newline included. Against empty lines: each is an event of
+/// some 200 bytes in the log, and 64 KiB of newlines would be 13 MB of it.
+const MIN_LINE: u64 = 64;
+
+/// Lines of one call that are told, however large `limits.stdio` is. Against a guest that holds its
+/// thread with events: 64 KiB of newlines are one host call, and no other call gets a turn in it.
+const MAX_LINES: u32 = 10_000;
 
 /// Bytes that a guest may write at a time. Against one huge copy out of guest memory.
 const MAX_WRITE: usize = 64 * 1024;
@@ -33,6 +42,8 @@ struct Inner {
 struct State {
     /// Bytes that may still be kept.
     left: u64,
+    /// Lines that may still be told.
+    lines: u32,
     dropped: u64,
     out: Vec<u8>,
     err: Vec<u8>,
@@ -40,7 +51,7 @@ struct State {
 
 impl Capture {
     pub(in crate::wasm) fn new(observer: Arc<dyn Observer>, limit: u64) -> Self {
-        let state = State { left: limit, dropped: 0, out: Vec::new(), err: Vec::new() };
+        let state = State { left: limit, lines: MAX_LINES, dropped: 0, out: Vec::new(), err: Vec::new() };
         Self(Arc::new(Inner { observer, state: Mutex::new(state) }))
     }
 
@@ -64,34 +75,49 @@ impl Capture {
         }
     }
 
-    fn write(&self, stdio: Stdio, bytes: &[u8]) {
+    fn write(&self, stdio: Stdio, mut bytes: &[u8]) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = state.keep(bytes);
-        for piece in kept.split_inclusive(|&byte| byte == b'\n') {
-            self.add(stdio, state.line(stdio), piece);
+        while !bytes.is_empty() && state.has_room() {
+            let end = bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| at + 1);
+            let (piece, rest) = bytes.split_at(end);
+            let kept = state.keep(piece);
+            self.add(&mut state, stdio, kept);
+            bytes = rest;
         }
+        state.dropped += bytes.len() as u64;
     }
 
-    fn add(&self, stdio: Stdio, line: &mut Vec<u8>, piece: &[u8]) {
+    fn add(&self, state: &mut State, stdio: Stdio, piece: &[u8]) {
         let (text, ends) = match piece.split_last() {
             Some((b'\n', text)) => (text, true),
             _ => (piece, false),
         };
         for part in text.chunks(MAX_LINE) {
-            if line.len() + part.len() > MAX_LINE {
-                self.0.observer.stdio(stdio, line);
-                line.clear();
+            if state.line(stdio).len() + part.len() > MAX_LINE {
+                self.tell(state, stdio);
             }
-            line.extend_from_slice(part);
+            state.line(stdio).extend_from_slice(part);
         }
         if ends {
-            self.0.observer.stdio(stdio, line);
-            line.clear();
+            let short = MIN_LINE.saturating_sub(state.line(stdio).len() as u64 + 1);
+            state.left = state.left.saturating_sub(short);
+            self.tell(state, stdio);
         }
+    }
+
+    fn tell(&self, state: &mut State, stdio: Stdio) {
+        let line = state.line(stdio);
+        self.0.observer.stdio(stdio, line);
+        line.clear();
+        state.lines = state.lines.saturating_sub(1);
     }
 }
 
 impl State {
+    fn has_room(&self) -> bool {
+        self.left > 0 && self.lines > 0
+    }
+
     /// The part of `bytes` that still fits; the rest is counted as dropped.
     fn keep<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
@@ -240,5 +266,44 @@ mod tests {
         let lengths: Vec<_> = lines(&heard).iter().map(|(_, l)| l.len()).collect();
         assert_eq!(lengths.iter().sum::<usize>(), 9000);
         assert!(lengths.iter().all(|&l| l <= MAX_LINE), "{lengths:?}");
+    }
+
+    #[test]
+    fn empty_lines_are_paid_for() {
+        let heard = Arc::new(Heard::default());
+        let capture = Capture::new(heard.clone(), 64 * 1024);
+        capture.write(Stdio::Out, &[b'\n'; MAX_WRITE]);
+        capture.write(Stdio::Err, b"and this\n");
+        capture.finish();
+        let told = lines(&heard).len() as u64;
+        assert_eq!(told, 64 * 1024 / MIN_LINE);
+        assert_eq!(*heard.dropped.lock().unwrap(), [MAX_WRITE as u64 - told + 9]);
+    }
+
+    #[test]
+    fn a_line_as_long_as_the_least_costs_no_more_than_its_bytes() {
+        let heard = Arc::new(Heard::default());
+        let capture = Capture::new(heard.clone(), 10 * MIN_LINE);
+        let line = [&[b'x'; MIN_LINE as usize - 1][..], b"\n"].concat();
+        for _ in 0..11 {
+            capture.write(Stdio::Out, &line);
+        }
+        capture.finish();
+        assert_eq!(lines(&heard).len(), 10);
+        assert_eq!(*heard.dropped.lock().unwrap(), [MIN_LINE]);
+    }
+
+    #[test]
+    fn lines_are_bounded_however_many_bytes_are_allowed() {
+        let heard = Arc::new(Heard::default());
+        let capture = Capture::new(heard.clone(), u64::MAX);
+        for _ in 0..2 {
+            capture.write(Stdio::Out, &[b'\n'; MAX_WRITE]);
+        }
+        capture.write(Stdio::Err, &[b'x'; 3 * MAX_LINE]);
+        capture.finish();
+        assert_eq!(lines(&heard).len(), MAX_LINES as usize);
+        let all = 2 * MAX_WRITE + 3 * MAX_LINE;
+        assert_eq!(*heard.dropped.lock().unwrap(), [all as u64 - u64::from(MAX_LINES)]);
     }
 }
