@@ -35,9 +35,12 @@ const MAX_PATH: usize = 4096;
 /// Characters of a path that are repeated in a denial. Against a guest that fills the log.
 const MAX_TOLD: usize = 256;
 
-/// Entries of a directory that a guest may list. Against directories that fill host memory, as
-/// wasmtime-wasi reads them whole.
-const MAX_ENTRIES: usize = 100_000;
+/// Bytes of host memory that all open listings of a call may take together. Against a guest that
+/// opens a large directory again and again, as wasmtime-wasi reads each listing whole.
+const MAX_LISTED: usize = 8 * 1024 * 1024;
+
+/// Bytes that an entry of a listing takes besides its name.
+const ENTRY: usize = 64;
 
 /// Whether an operation may block the thread it is called on: never. A worker thread must not wait
 /// for a network file system, and a call's deadline only works where it awaits.
@@ -73,7 +76,7 @@ impl Files {
 
     /// The state of one call.
     pub(in crate::wasm) fn start(&self) -> Call {
-        Call { files: self.clone(), open: HashMap::new() }
+        Call { files: self.clone(), open: HashMap::new(), listed: HashMap::new() }
     }
 }
 
@@ -120,6 +123,15 @@ pub(in crate::wasm) struct Call {
     files: Files,
     /// By the index of the descriptor in the resource table.
     open: HashMap<u32, Opened>,
+    /// Bytes of each open listing, by the index of its stream in the resource table.
+    listed: HashMap<u32, usize>,
+}
+
+impl Call {
+    /// Bytes that further listings may take.
+    fn left_to_list(&self) -> usize {
+        MAX_LISTED.saturating_sub(self.listed.values().sum())
+    }
 }
 
 /// Where an open descriptor came from.

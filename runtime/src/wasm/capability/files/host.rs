@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, Read
 use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::open::{self, Request};
-use super::{ALLOW_BLOCKING, MAX_ENTRIES, MAX_PATH, Need, Opened, View, join, line, modes};
+use super::{ALLOW_BLOCKING, ENTRY, MAX_PATH, Need, Opened, View, join, line, modes};
 use crate::policy::Mode;
 
 type Fd = Resource<Descriptor>;
@@ -187,11 +187,12 @@ impl HostDescriptor for View<'_> {
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<ReaddirIterator>> {
         self.check("list", &fd, Need::Read)?;
         let dir = self.directory(&fd)?;
-        let entries = spawn_blocking(move || count_entries(&dir, MAX_ENTRIES + 1)).await?;
-        if entries > MAX_ENTRIES {
-            return Err(ErrorCode::InsufficientMemory.into());
-        }
-        self.inner.read_directory(fd).await
+        let left = self.call.left_to_list();
+        let bytes = spawn_blocking(move || measure(&dir, left)).await?;
+        let bytes = bytes.ok_or(ErrorCode::InsufficientMemory)?;
+        let stream = self.inner.read_directory(fd).await?;
+        self.call.listed.insert(stream.rep(), bytes);
+        Ok(stream)
     }
 
     async fn sync(&mut self, fd: Fd) -> FsResult<()> {
@@ -331,6 +332,7 @@ impl HostDirectoryEntryStream for View<'_> {
     }
 
     fn drop(&mut self, stream: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
+        self.call.listed.remove(&stream.rep());
         HostDirectoryEntryStream::drop(&mut self.inner, stream)
     }
 }
@@ -341,8 +343,15 @@ fn may_leave(target: &str) -> bool {
     Path::new(target).components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir))
 }
 
-/// Counts the entries of a directory, up to `most`. Blocks.
-pub(super) fn count_entries(dir: &std::fs::File, most: usize) -> std::io::Result<usize> {
+/// Bytes that a listing of the directory takes; `None` beyond `most`. Blocks.
+fn measure(dir: &std::fs::File, most: usize) -> std::io::Result<Option<usize>> {
     let dir = cap_std::fs::Dir::from_std_file(dir.try_clone()?);
-    Ok(dir.entries()?.take(most).count())
+    let mut bytes = 0;
+    for entry in dir.entries()? {
+        bytes += ENTRY + entry?.file_name().len();
+        if bytes > most {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes))
 }

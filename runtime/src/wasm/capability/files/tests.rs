@@ -10,7 +10,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    DescriptorFlags, ErrorCode, HostDescriptor, NewTimestamp, OpenFlags, PathFlags,
+    DescriptorFlags, ErrorCode, HostDescriptor, HostDirectoryEntryStream, NewTimestamp, OpenFlags, PathFlags,
 };
 
 use super::*;
@@ -394,13 +394,25 @@ async fn closed_descriptors_are_forgotten() {
     assert_eq!(world.view().call.open.len(), before);
 }
 
-#[test]
-fn directories_are_counted_no_further_than_needed() {
-    let host = tempfile::tempdir().unwrap();
-    for name in 0..10 {
-        fs::write(host.path().join(name.to_string()), "").unwrap();
+#[tokio::test]
+async fn listings_of_one_call_are_bounded_together() {
+    const FILES: usize = 4000;
+    let mut world = World::new("ro");
+    let long = "n".repeat(250);
+    for n in 0..FILES {
+        fs::write(world.host.path().join(format!("data/sub/{n:05}{long}")), "").unwrap();
     }
-    let dir = fs::File::open(host.path()).unwrap();
-    assert_eq!(host::count_entries(&dir, 4).unwrap(), 4);
-    assert_eq!(host::count_entries(&dir, 100).unwrap(), 10);
+    let dir = world.preopen("/data");
+    let folder = (PathFlags::empty(), OpenFlags::DIRECTORY, DescriptorFlags::READ);
+    let sub = world.open(&dir, "sub", folder).await.unwrap();
+    let d = || Fd::new_borrow(sub.rep());
+    let fit = MAX_LISTED / (FILES * (ENTRY + long.len() + 5));
+    let mut open = Vec::new();
+    for _ in 0..fit {
+        open.push(world.view().read_directory(d()).await.unwrap());
+    }
+    let refused = world.view().read_directory(d()).await;
+    assert_eq!(code(refused.map(drop)), Err(ErrorCode::InsufficientMemory));
+    HostDirectoryEntryStream::drop(&mut world.view(), open.remove(0)).unwrap();
+    assert!(world.view().read_directory(d()).await.is_ok(), "what a dropped listing took is given back");
 }
