@@ -32,7 +32,7 @@ pub struct Assembler {
     engine: Engine,
     cache: Option<CompiledCache>,
     artifacts: Artifacts,
-    egress: Arc<Egress>,
+    egress: Egress,
     slots: Semaphore,
     notes: Vec<String>,
 }
@@ -152,7 +152,7 @@ impl Assembler {
             engine: Engine::new(EngineOptions { max_component, ..EngineOptions::default() })?,
             cache,
             artifacts: Artifacts::open(options)?,
-            egress: Arc::new(Egress::new(egress)?),
+            egress: Egress::new(egress)?,
             slots: Semaphore::new(MAX_PARALLEL),
             notes,
         })
@@ -224,7 +224,7 @@ impl Assembler {
         let options = PrepareOptions {
             rename: config.rename.clone(),
             cache: self.cache.as_ref(),
-            egress: Some(Arc::clone(&self.egress)),
+            egress: Some(Arc::new(self.egress.for_server())),
         };
         let component = Component::prepare(&self.engine, &artifact, config.policy.clone(), options).await?;
         notes.extend(component.notes().iter().cloned());

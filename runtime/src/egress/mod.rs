@@ -36,12 +36,15 @@ pub(crate) use self::resolve::refused;
 pub use self::resolve::{Resolve, SystemResolver};
 pub use self::send::Timeouts;
 
-/// Everything that connections of all servers share. One for the process; cheap to use at the same
-/// time from many calls.
+/// Everything that connections of all servers share. One for the process, and views of it that
+/// bound what one server and one call may take of it. Cheap to clone, and to use at the same time
+/// from many calls.
+#[derive(Clone)]
 pub struct Egress {
-    options: EgressOptions,
+    options: Arc<EgressOptions>,
     resolver: Arc<dyn Resolve>,
     tls: tokio_rustls::TlsConnector,
+    turns: resolve::Turns,
 }
 
 impl Egress {
@@ -50,7 +53,7 @@ impl Egress {
     /// # Errors
     /// If `extra_ca` can't be read or holds no certificate.
     pub fn new(options: EgressOptions) -> Result<Self, EgressError> {
-        Self::with_resolver(options, Arc::new(SystemResolver::default()))
+        Self::with_resolver(options, Arc::new(SystemResolver))
     }
 
     /// The same with another resolver.
@@ -59,7 +62,20 @@ impl Egress {
     /// As [`Egress::new`].
     pub fn with_resolver(options: EgressOptions, resolver: Arc<dyn Resolve>) -> Result<Self, EgressError> {
         let tls = connect::tls(options.extra_ca.as_deref())?;
-        Ok(Self { options, resolver, tls })
+        Ok(Self { options: Arc::new(options), resolver, tls, turns: resolve::Turns::of_process() })
+    }
+
+    /// The same for one server: its lookups are bounded by themselves, so that it can't take those
+    /// of the others.
+    #[must_use]
+    pub fn for_server(&self) -> Self {
+        Self { turns: self.turns.of_server(), ..self.clone() }
+    }
+
+    /// The same for one call of a server.
+    #[must_use]
+    pub(crate) fn for_call(&self) -> Self {
+        Self { turns: self.turns.of_call(), ..self.clone() }
     }
 
     /// The limits in force.

@@ -1,6 +1,7 @@
 //! Egress against real servers on the loopback, which behave as badly as servers can.
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod lookups;
 mod secrets;
 mod server;
 

@@ -39,7 +39,8 @@ impl Http {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
-        let hooks = Hooks { policy: policy.clone(), egress: egress.clone(), denials, requests };
+        let (policy, egress) = (policy.clone(), egress.clone());
+        let hooks = Hooks { policy, egress, of_call: None, denials, requests };
         Self { ctx, hooks }
     }
 }
@@ -58,6 +59,8 @@ impl WasiHttpView for State {
 struct Hooks {
     policy: Arc<Policy>,
     egress: Arc<Egress>,
+    /// The same for this call, made for its first request.
+    of_call: Option<Egress>,
     denials: Denials,
     requests: Arc<Semaphore>,
 }
@@ -97,7 +100,7 @@ impl WasiHttpHooks for Hooks {
 }
 
 impl Hooks {
-    fn judge(&self, request: &http::Request<WasiBody>) -> Result<Allowed, Error> {
+    fn judge(&mut self, request: &http::Request<WasiBody>) -> Result<Allowed, Error> {
         let judged = Target::of(request.method(), request.uri()).and_then(|target| {
             let networks = self.policy.grants.allow_http(&target)?.networks().clone();
             Ok((target, networks))
@@ -108,7 +111,8 @@ impl Hooks {
         })?;
         let permit = Arc::clone(&self.requests).try_acquire_owned();
         let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
-        let (policy, egress, denials) = (self.policy.clone(), self.egress.clone(), self.denials.clone());
+        let egress = self.of_call.get_or_insert_with(|| self.egress.for_call()).clone();
+        let (policy, denials) = (self.policy.clone(), self.denials.clone());
         Ok(Allowed { target, networks, permit, policy, egress, denials })
     }
 }
@@ -119,7 +123,7 @@ struct Allowed {
     networks: Networks,
     permit: OwnedSemaphorePermit,
     policy: Arc<Policy>,
-    egress: Arc<Egress>,
+    egress: Egress,
     denials: Denials,
 }
 

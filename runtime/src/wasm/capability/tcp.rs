@@ -9,7 +9,7 @@ mod lookup;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -45,6 +45,8 @@ pub(in crate::wasm) struct Tcp(Arc<Inner>);
 struct Inner {
     policy: Arc<Policy>,
     egress: Arc<Egress>,
+    /// The same for this call, made for its first lookup.
+    of_call: OnceLock<Egress>,
     denials: Denials,
     resolved: Mutex<Vec<Resolved>>,
     sockets: AtomicUsize,
@@ -62,6 +64,7 @@ impl Tcp {
         Self(Arc::new(Inner {
             policy,
             egress,
+            of_call: OnceLock::new(),
             denials,
             resolved: Mutex::default(),
             sockets: AtomicUsize::new(0),
@@ -106,12 +109,13 @@ impl Tcp {
 
     /// Resolves a granted name and remembers its addresses.
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ErrorCode> {
-        let Inner { policy, egress, denials, .. } = &*self.0;
+        let Inner { policy, egress, of_call, denials, .. } = &*self.0;
         let grants = policy.grants.allow_name(name).map_err(|denial| {
             denials.tell(&denial);
             ErrorCode::AccessDenied
         })?;
         let host = grants.first().map(|grant| grant.host()).ok_or(ErrorCode::AccessDenied)?;
+        let egress = of_call.get_or_init(|| egress.for_call());
         let addresses = egress.resolve_unjudged(host).await.map_err(readable)?;
         let mut reachable = false;
         for grant in grants {
