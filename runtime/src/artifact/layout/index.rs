@@ -1,6 +1,7 @@
 //! `index.json` and `oci-layout`, as text.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -77,9 +78,8 @@ impl Index {
         Ok(index)
     }
 
-    pub(super) fn to_json(&self) -> Vec<u8> {
-        // Strings, numbers and maps with string keys: there is nothing to fail on.
-        serde_json::to_vec(self).unwrap_or_default()
+    pub(super) fn to_json(&self) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec(self)?)
     }
 
     /// Lets `tag` mean `manifest` from now on.

@@ -89,7 +89,7 @@ pub(super) fn push(reference: &LayoutReference, packed: &Packed) -> Result<(), A
     let lock = layout.lock()?;
     let mut index = layout.index()?;
     index.tag(reference.tag().unwrap_or(DEFAULT_TAG), &packed.manifest);
-    layout.at(disk::write(&layout.dir, ".", INDEX, &index.to_json()), INDEX)?;
+    layout.write_index(&index)?;
     drop(lock);
     Ok(())
 }
@@ -124,7 +124,7 @@ impl<'a> Layout<'a> {
                     cause: format!("it has no {MARKER} file but is not empty"),
                 });
             }
-            layout.at(disk::write(&layout.dir, ".", INDEX, &Index::new().to_json()), INDEX)?;
+            layout.write_index(&Index::new())?;
             layout.at(disk::write(&layout.dir, ".", MARKER, index::MARKER_JSON), MARKER)?;
         }
         drop(lock);
@@ -162,6 +162,11 @@ impl<'a> Layout<'a> {
             Content::TooLong => Err(not(format!("is larger than {MAX_MANIFEST} bytes"))),
             Content::Missing => Err(not("is missing".to_owned())),
         }
+    }
+
+    fn write_index(&self, index: &Index) -> Result<(), ArtifactError> {
+        let json = self.at(index.to_json(), INDEX)?;
+        self.at(disk::write(&self.dir, ".", INDEX, &json), INDEX)
     }
 
     fn manifest(&self, digest: &Digest, what: &str) -> Result<Manifest, ArtifactError> {
