@@ -11,7 +11,8 @@ use crate::sandbox::Description;
 use crate::wit;
 
 /// What a component's imports say of the grants that it may use.
-const NEEDS: [(&str, &str); 5] = [
+const NEEDS: [(&str, &str); 6] = [
+    ("wasi:cli/environment", "env"),
     ("wasi:filesystem/", "files"),
     ("wasi:http/outgoing-handler", "http"),
     ("wasi:sockets/tcp", "tcp"),

@@ -158,3 +158,9 @@ async fn an_inspection_says_what_a_component_would_need() {
     assert!(found.unprovided[0].starts_with("`acme:db/pool`"));
     assert_eq!(found.unprovided.len(), 1);
 }
+
+#[tokio::test]
+async fn a_component_that_reads_variables_is_said_to_want_env() {
+    let text = r#"(component (import "wasi:cli/environment@0.2.3" (instance)))"#;
+    assert_eq!(inspect(&engine(), &wat(text)).await.unwrap().grants, ["env"]);
+}
