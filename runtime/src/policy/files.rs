@@ -1,7 +1,7 @@
 //! The `files` grant: a directory of the host, a path in the guest, and whether it may be written.
 //!
-//! Syntax only. That the host directory exists is asked by [`FilesGrant::check_host`], once, when
-//! a server is prepared; that a guest can't leave it is the work of the enforcer.
+//! Syntax only. The enforcer opens the host directory, once, when a server is prepared, and that a
+//! guest can't leave it is its work too.
 
 use std::path::{Path, PathBuf};
 
@@ -61,24 +61,6 @@ impl FilesGrant {
     pub fn under(mut self, base: &Path) -> Self {
         self.host = base.join(&self.host);
         self
-    }
-
-    /// Asks the file system whether the host path is a directory. The only I/O in this module.
-    ///
-    /// # Errors
-    /// If there is no such directory, or it can't be looked at.
-    pub fn check_host(&self) -> Result<(), GrantError> {
-        let fault = match std::fs::metadata(&self.host) {
-            Ok(meta) if meta.is_dir() => return Ok(()),
-            Ok(_) => {
-                Fault::new("the host path is not a directory", "grant the directory that holds the file")
-            }
-            Err(error) => Fault::new(
-                format!("the host directory can't be opened: {error}"),
-                "create the directory, or correct `host`",
-            ),
-        };
-        Err(GrantError::new(CAPABILITY, &self.host.to_string_lossy(), fault))
     }
 
     /// Refuses grants that leave open which of two applies to a path.
@@ -207,17 +189,5 @@ mod tests {
         assert!(overlap(grant("a", "/", "ro"), grant("b", "/x", "ro")));
         assert!(overlap(grant("a", "/x", "ro"), grant("a", "/y", "rw")));
         assert!(!overlap(grant("a", "/x", "ro"), grant("b", "/xy", "rw")));
-    }
-
-    #[test]
-    fn says_when_the_host_directory_is_missing() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |p: &Path| FilesGrant::parse(p.to_str().unwrap(), "/d", "ro").unwrap();
-        assert!(at(dir.path()).check_host().is_ok());
-        let missing = at(&dir.path().join("no")).check_host().unwrap_err();
-        assert!(missing.cause.contains("can't be opened"), "{missing}");
-        let file = dir.path().join("f");
-        std::fs::write(&file, "x").unwrap();
-        assert!(at(&file).check_host().unwrap_err().cause.contains("not a directory"));
     }
 }
