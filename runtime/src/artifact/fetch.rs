@@ -220,7 +220,7 @@ fn from_file(path: &Path, max_bytes: u64) -> Result<Fetched, ArtifactError> {
     let mut options = std::fs::File::options();
     // A pipe must not hold the thread until someone writes to it.
     options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    let content = options.open(path).and_then(|file| disk::read_regular(file, max_bytes));
+    let content = options.open(path).and_then(|file| disk::read_regular(&file, max_bytes));
     match content.map_err(io)? {
         Content::Whole(bytes) => {
             let digest = Digest::of(&bytes);

@@ -6,7 +6,7 @@
 //! component before anyone else sees them. This module knows nothing of wasmtime or of grants.
 
 mod digest;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod fetch;
 mod format;

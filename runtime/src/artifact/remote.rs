@@ -36,25 +36,22 @@ impl Remote {
     pub(super) async fn fetch(&self, oci: &OciReference) -> Result<Fetched, ArtifactError> {
         let session = self.registries.session(oci, Action::Pull);
         let mut notes = Vec::new();
-        let (manifest_digest, manifest) = match oci.digest() {
-            Some(digest) => (*digest, self.manifest(&session, digest, &mut notes).await?),
-            None => self.resolve(&session, oci, &mut notes).await?,
-        };
         let what = oci.to_string();
-        let (digest, size) = match format::read(&manifest, &what)? {
+        let (manifest_digest, manifest) = match oci.digest() {
+            Some(digest) => (*digest, self.manifest(&session, digest, &what, &mut notes).await?),
+            None => self.resolve(&session, &what, &mut notes).await?,
+        };
+        let (digest, size) = match manifest {
             Manifest::Layer { digest, size } => (digest, size),
-            Manifest::Index(inner) => {
-                let manifest = self.manifest(&session, &inner, &mut notes).await?;
-                match format::read(&manifest, &what)? {
-                    Manifest::Layer { digest, size } => (digest, size),
-                    Manifest::Index(_) => {
-                        return Err(ArtifactError::Garbage {
-                            what: format!("the manifest of {what}"),
-                            cause: "its index leads to another index".to_owned(),
-                        });
-                    }
+            Manifest::Index(inner) => match self.manifest(&session, &inner, &what, &mut notes).await? {
+                Manifest::Layer { digest, size } => (digest, size),
+                Manifest::Index(_) => {
+                    return Err(ArtifactError::Garbage {
+                        what: format!("the manifest of {what}"),
+                        cause: "its index leads to another index".to_owned(),
+                    });
                 }
-            }
+            },
         };
         if size > self.max_bytes {
             let what = format!("the layer of {what}, with {size} bytes,");
@@ -77,14 +74,14 @@ impl Remote {
     async fn resolve(
         &self,
         session: &Session<'_>,
-        oci: &OciReference,
+        what: &str,
         notes: &mut Vec<String>,
-    ) -> Result<(Digest, Bytes), ArtifactError> {
-        let name = oci.to_string();
+    ) -> Result<(Digest, Manifest), ArtifactError> {
+        let name = what.to_owned();
         let error = match session.manifest_by_tag().await {
-            Ok(manifest) => {
-                let digest = Digest::of(&manifest);
-                self.keep(&digest, &manifest, notes).await?;
+            Ok(bytes) => {
+                let digest = Digest::of(&bytes);
+                let manifest = self.read_and_keep(&digest, &bytes, what, notes).await?;
                 let store = self.store.clone();
                 notes.extend(blocking(move || Ok(store.remember(&name, &digest))).await?);
                 return Ok((digest, manifest));
@@ -96,24 +93,38 @@ impl Remote {
         let Some(digest) = blocking(move || Ok(store.recall(&name))).await? else {
             return Err(error);
         };
-        let Some(manifest) = self.stored(&digest, MAX_MANIFEST, notes).await? else {
+        let Some(bytes) = self.stored(&digest, MAX_MANIFEST, notes).await? else {
             return Err(error);
         };
-        notes.push(format!("{error}; serving {digest}, which {oci} meant when last asked"));
-        Ok((digest, manifest))
+        notes.push(format!("{error}; serving {digest}, which {what} meant when last asked"));
+        Ok((digest, format::read(&bytes, what)?))
     }
 
     async fn manifest(
         &self,
         session: &Session<'_>,
         digest: &Digest,
+        what: &str,
         notes: &mut Vec<String>,
-    ) -> Result<Bytes, ArtifactError> {
-        if let Some(manifest) = self.stored(digest, MAX_MANIFEST, notes).await? {
-            return Ok(manifest);
+    ) -> Result<Manifest, ArtifactError> {
+        if let Some(bytes) = self.stored(digest, MAX_MANIFEST, notes).await? {
+            return format::read(&bytes, what);
         }
-        let manifest = session.manifest(digest).await?;
-        self.keep(digest, &manifest, notes).await?;
+        let bytes = session.manifest(digest).await?;
+        self.read_and_keep(digest, &bytes, what, notes).await
+    }
+
+    /// A manifest that came from the registry. Not worth keeping if it is none: a registry that
+    /// answers with new junk each time would fill the disk.
+    async fn read_and_keep(
+        &self,
+        digest: &Digest,
+        bytes: &Bytes,
+        what: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<Manifest, ArtifactError> {
+        let manifest = format::read(bytes, what)?;
+        self.keep(digest, bytes, notes).await?;
         Ok(manifest)
     }
 

@@ -2,9 +2,10 @@
 //!
 //! `blobs/sha256/…` holds manifests and components; `tags/…` remembers what each tag last meant,
 //! for the time when its registry is away. Blobs are hashed on every read, so several gateways may
-//! share the directory and a corrupt one costs a download, never a wrong component. A directory
-//! that can't be used (read-only, full) costs the keeping, never the serving: the methods return
-//! notes for the operator instead of errors. Everything here blocks.
+//! share the directory and a corrupt one costs a download, never a wrong component. What was not
+//! used for longest goes once there is too much. A directory that can't be used (read-only, full)
+//! costs the keeping, never the serving: the methods return notes for the operator instead of
+//! errors. Everything here blocks.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -15,17 +16,24 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::digest::Digest;
-use super::disk::{self, BLOBS, Content, blob_path};
+use super::disk::{self, BLOBS, Bound, Content, blob_path};
 
 const TAGS: &str = "tags";
 /// Largest file in `tags/`: a digest and the reference it belongs to.
 const MAX_TAG_FILE: u64 = 8 * 1024;
+
+/// Blobs that are kept. Against a tag that moves with each push, and a registry that answers each
+/// question with something new: without a bound either fills the disk.
+const MAX_BLOBS: Bound = Bound { files: 4096, bytes: 4 * 1024 * 1024 * 1024 };
+/// Tags that are remembered, one small file for each reference that was ever in a config.
+const MAX_TAGS: Bound = Bound { files: 4096, bytes: 4096 * MAX_TAG_FILE };
 
 /// The store. Without a directory it keeps nothing and finds nothing.
 #[derive(Debug)]
 pub(super) struct Store {
     path: Option<PathBuf>,
     swept: Once,
+    max_blobs: Bound,
 }
 
 /// What a lookup gave.
@@ -40,14 +48,14 @@ pub(super) struct Found {
 impl Store {
     /// Opens nothing yet: the directory may appear, fill up or vanish while we run.
     pub(super) fn new(path: Option<PathBuf>) -> Self {
-        Self { path, swept: Once::new() }
+        Self { path, swept: Once::new(), max_blobs: MAX_BLOBS }
     }
 
     /// Looks for a blob of at most `cap` bytes. One whose bytes do not match is removed.
     pub(super) fn get(&self, digest: &Digest, cap: u64) -> Found {
         let Some(dir) = self.existing() else { return Found::default() };
         let path = blob_path(digest);
-        match disk::read(&dir, &path, cap) {
+        match self.read_used(&dir, &path, cap) {
             Ok(Content::Whole(bytes)) if digest.matches(&bytes) => Found { bytes: Some(bytes), note: None },
             Ok(Content::Missing) => Found::default(),
             Ok(Content::Whole(_) | Content::TooLong) => {
@@ -67,7 +75,7 @@ impl Store {
     /// Keeps a blob. `Some` says why that did not work.
     pub(super) fn put(&self, digest: &Digest, bytes: &Bytes) -> Option<String> {
         let path = self.path.as_deref()?;
-        self.write(path, BLOBS, &digest.hex(), bytes)
+        self.write(path, (BLOBS, self.max_blobs), &digest.hex(), bytes)
             .err()
             .map(|cause| not_kept(&digest.to_string(), path, &cause))
     }
@@ -79,7 +87,7 @@ impl Store {
             return None;
         }
         let line = format!("{digest} {reference}\n");
-        self.write(path, TAGS, &tag_file(reference), line.as_bytes())
+        self.write(path, (TAGS, MAX_TAGS), &tag_file(reference), line.as_bytes())
             .err()
             .map(|cause| not_kept(reference, path, &cause))
     }
@@ -88,16 +96,22 @@ impl Store {
     pub(super) fn recall(&self, reference: &str) -> Option<Digest> {
         let dir = self.existing()?;
         let path = format!("{TAGS}/{}", tag_file(reference));
-        let Ok(Content::Whole(line)) = disk::read(&dir, &path, MAX_TAG_FILE) else { return None };
+        let Ok(Content::Whole(line)) = self.read_used(&dir, &path, MAX_TAG_FILE) else { return None };
         let (digest, of) = std::str::from_utf8(&line).ok()?.trim_end().split_once(' ')?;
         (of == reference).then(|| digest.parse().ok())?
+    }
+
+    fn read_used(&self, dir: &Dir, path: &str, cap: u64) -> io::Result<Content> {
+        let Some(file) = disk::open(dir, path)? else { return Ok(Content::Missing) };
+        disk::touch(&file);
+        disk::read_regular(&file, cap)
     }
 
     fn existing(&self) -> Option<Dir> {
         Dir::open_ambient_dir(self.path.as_deref()?, ambient_authority()).ok()
     }
 
-    fn write(&self, path: &Path, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, path: &Path, (folder, bound): (&str, Bound), name: &str, bytes: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(path)?;
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
         dir.create_dir_all(folder)?;
@@ -105,7 +119,9 @@ impl Store {
             disk::sweep(&dir, BLOBS);
             disk::sweep(&dir, TAGS);
         });
-        disk::write(&dir, folder, name, bytes)
+        disk::write(&dir, folder, name, bytes)?;
+        disk::evict(&dir, folder, bound);
+        Ok(())
     }
 }
 

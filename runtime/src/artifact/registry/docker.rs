@@ -117,7 +117,7 @@ impl Config {
 fn read(path: &Path) -> Result<Raw, ArtifactError> {
     let error = |cause: String| ArtifactError::DockerConfig { path: path.display().to_string(), cause };
     let file = std::fs::File::open(path).map_err(|cause| error(cause.to_string()))?;
-    match disk::read_regular(file, MAX_CONFIG).map_err(|cause| error(cause.to_string()))? {
+    match disk::read_regular(&file, MAX_CONFIG).map_err(|cause| error(cause.to_string()))? {
         // The parser's message could quote a secret; its position can't.
         Content::Whole(json) => serde_json::from_slice(&json).map_err(|cause| {
             error(format!("not readable at line {} column {}", cause.line(), cause.column()))

@@ -448,6 +448,19 @@ async fn what_is_stored_is_not_fetched_again() {
 }
 
 #[tokio::test]
+async fn what_is_no_manifest_is_not_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let path_of = |hit: &Hit| hit.path.contains("/manifests/").then(|| reply(200, hit.before.to_string()));
+    let fake = start(path_of).await;
+    for _ in 0..3 {
+        let options = ArtifactsOptions { state_dir: Some(dir.path().to_owned()), ..options(&fake) };
+        let error = fetch_with(&fake, options, ":1").await.unwrap_err();
+        assert!(matches!(error, ArtifactError::Garbage { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "junk was kept");
+}
+
+#[tokio::test]
 async fn a_corrupt_stored_blob_is_fetched_again() {
     let fake = start(|_| None).await;
     let dir = tempfile::tempdir().unwrap();

@@ -138,3 +138,70 @@ fn several_writers_do_not_disturb_each_other() {
         }
     });
 }
+
+/// A store for few blobs, and `count` blobs of 100 bytes; the older their number, the older they are.
+fn aged(count: u8, bound: Bound) -> (tempfile::TempDir, Store, Vec<Digest>) {
+    let (dir, mut store) = store();
+    let folder = dir.path().join("state/blobs/sha256");
+    let now = std::time::SystemTime::now();
+    let put = |n: u8| {
+        let bytes = Bytes::from(vec![n; 100]);
+        let digest = Digest::of(&bytes);
+        assert_eq!(store.put(&digest, &bytes), None);
+        let file = std::fs::File::open(folder.join(digest.hex())).unwrap();
+        file.set_modified(now - std::time::Duration::from_secs(60 * u64::from(count - n))).unwrap();
+        digest
+    };
+    let digests = (0..count).map(put).collect();
+    store.max_blobs = bound;
+    (dir, store, digests)
+}
+
+fn found(store: &Store, digests: &[Digest]) -> Vec<bool> {
+    digests.iter().map(|digest| store.get(digest, 1000).bytes.is_some()).collect()
+}
+
+#[test]
+fn the_least_recently_used_blobs_go_first() {
+    for bound in [Bound { files: 3, bytes: u64::MAX }, Bound { files: usize::MAX, bytes: 250 }] {
+        let (_dir, store, digests) = aged(4, bound);
+        assert!(store.get(&digests[0], 1000).bytes.is_some(), "used: now the youngest");
+        let (new, bytes) = blob();
+        assert_eq!(store.put(&new, &bytes), None);
+        assert_eq!(found(&store, &digests), [true, false, false, true], "{bound:?}");
+        assert_eq!(store.get(&new, 1000).bytes, Some(bytes));
+    }
+}
+
+#[test]
+fn a_blob_larger_than_all_may_be_is_kept_alone() {
+    let (_dir, store, digests) = aged(2, Bound { files: 10, bytes: 5 });
+    let (new, bytes) = blob();
+    assert_eq!(store.put(&new, &bytes), None);
+    assert_eq!(found(&store, &digests), [false, false]);
+    assert_eq!(store.get(&new, 1000).bytes, Some(bytes));
+}
+
+#[test]
+fn processes_that_evict_at_a_time_give_right_bytes_or_none() {
+    let (dir, _) = store();
+    let bound = Bound { files: 2, bytes: u64::MAX };
+    std::thread::scope(|scope| {
+        for process in 0..4u8 {
+            let mut store = Store::new(Some(dir.path().join("state")));
+            store.max_blobs = bound;
+            scope.spawn(move || {
+                for n in 0..50u8 {
+                    let bytes = Bytes::from(vec![n.wrapping_mul(process); 100]);
+                    let digest = Digest::of(&bytes);
+                    assert_eq!(store.put(&digest, &bytes), None);
+                    let found = store.get(&digest, 1000);
+                    assert_eq!(found.note, None);
+                    assert!(found.bytes.is_none_or(|found| found == bytes));
+                }
+            });
+        }
+    });
+    let left = std::fs::read_dir(dir.path().join("state/blobs/sha256")).unwrap().count();
+    assert!((1..=5).contains(&left), "{left} blobs are left");
+}
