@@ -24,6 +24,8 @@ mod stdio;
 use context::Context;
 use failure::Failure;
 
+use crate::logging;
+
 /// An MCP gateway in which every tool call runs in its own sandbox
 #[derive(Debug, Parser)]
 #[command(name = "toolgate", version, disable_help_subcommand = true, after_help = EXAMPLE)]
@@ -57,7 +59,9 @@ enum Command {
 pub fn main() -> ExitCode {
     // Wrong usage ends here, with what clap says of it and exit code 2.
     let cli = Cli::parse();
-    match start(cli) {
+    let result = start(cli);
+    logging::flush();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complain(&failure);

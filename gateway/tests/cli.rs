@@ -419,6 +419,29 @@ fn serve_answers_calls_and_a_second_signal_does_not_wait_for_them() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_stops_nothing_and_is_whole_in_the_end() {
+    // More lines than a pipe holds.
+    const CALLS: usize = 400;
+    let site = Site::new(CONFIG);
+    let mut child = site.command(&["serve", "--listen", "127.0.0.1:0", "--port-file", "port"]);
+    let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let address = wait_for(&site.path("port"));
+    for _ in 0..CALLS {
+        let mut reply = String::new();
+        let mut answered = post_call(address.trim(), "calc__answer");
+        answered.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        answered.read_to_string(&mut reply).unwrap();
+        assert!(reply.contains(r#""structuredContent":{"result":42}"#), "{reply}");
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let run = Run::of(child.wait_with_output().unwrap(), site.dir.path());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.len() > 64 << 10, "the pipe was never full");
+    assert_eq!(run.stderr.lines().filter(|line| line.contains("\"outcome\":\"ok\"")).count(), CALLS);
+    assert!(run.stderr.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
 fn a_server_that_was_unavailable_is_served_once_it_can_be() {
     let site = Site::new(CONFIG);
     fs::rename(site.path("calc.wasm"), site.path("later.wasm")).unwrap();

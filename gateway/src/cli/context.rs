@@ -13,7 +13,7 @@ use crate::assemble::{AssembleError, Assembled, Assembler};
 use crate::catalog::{Catalog, CatalogSettings};
 use crate::config::{self, Config, GatewayConfig, LogFormat, ServerConfig};
 use crate::gateway::GatewaySettings;
-use crate::logging;
+use crate::logging::{self, StartError};
 use crate::mcp::session::SessionKey;
 
 /// Names the config where the command line does not.
@@ -57,12 +57,12 @@ pub(super) fn env(name: &str) -> Option<String> {
 
 /// Starts the log.
 pub(super) fn start_log(format: Option<LogFormat>, default: Level) -> Result<LogFormat, Failure> {
-    logging::start(format, default).map_err(|error| {
-        Failure::new(format!("{} is not a log filter", logging::FILTER_VAR)).because(&error).hint(format!(
-            "{}=info, or {}=warn,toolgate::call=info",
-            logging::FILTER_VAR,
-            logging::FILTER_VAR
-        ))
+    let name = logging::FILTER_VAR;
+    logging::start(format, default).map_err(|error| match &error {
+        StartError::Filter(cause) => Failure::new(format!("{name} is not a log filter"))
+            .because(cause)
+            .hint(format!("{name}=info, or {name}=warn,toolgate::call=info")),
+        StartError::Thread(_) => Failure::of(&error),
     })
 }
 

@@ -11,5 +11,11 @@ mod tests;
 
 pub use record::{CallRecord, Ending};
 
+/// The name of the event that is the record of a call.
+pub const RECORD: &str = "call record";
+
+/// The name of events that tell a line of a guest's output.
+pub const OUTPUT: &str = "guest output";
+
 /// The target of all events about calls.
 pub const TARGET: &str = "toolgate::call";

@@ -11,8 +11,8 @@ use std::time::Instant;
 use toolgate_runtime::events::{CallId, Denial, Observer, Stdio, Usage};
 use toolgate_runtime::sandbox::{CallError, Outcome};
 
-use super::TARGET;
 use super::printable::printable;
+use super::{OUTPUT, RECORD, TARGET};
 use crate::auth::Principal;
 use crate::catalog::{Resolved, View};
 use crate::error::Error;
@@ -175,6 +175,7 @@ impl Drop for Shared {
         let facts = self.facts.get_mut().unwrap_or_else(PoisonError::into_inner);
         let usage = facts.usage.as_ref();
         tracing::info!(
+            name: RECORD,
             target: TARGET,
             call = %self.id,
             principal = %self.principal,
@@ -209,6 +210,7 @@ impl Observer for Shared {
         let server = self.facts().server.clone();
         let line = String::from_utf8_lossy(line);
         tracing::info!(
+            name: OUTPUT,
             target: TARGET,
             call = %self.id,
             server,
