@@ -67,6 +67,15 @@ pub enum Error {
     /// All request bodies together fill their memory.
     #[error("overloaded: too many request bodies at a time")]
     BodiesFull,
+    /// All answers together fill their memory.
+    #[error("overloaded: too many answers wait for their clients to read them")]
+    AnswersFull,
+    /// The answers to one batch are too large.
+    #[error("the answers to this batch exceed the limit of {limit} bytes; send its requests one by one")]
+    BatchTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
     /// A path that serves nothing.
     #[error("nothing is served at this path")]
     NotFound,
@@ -130,6 +139,8 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::BodyTimeout(_)
             | Self::BodiesFull
+            | Self::AnswersFull
+            | Self::BatchTooLarge { .. }
             | Self::NotFound
             | Self::UnknownServer(_)
             | Self::MethodNotAllowed(_)
@@ -160,6 +171,8 @@ impl Error {
             Self::BodyTimeout(_) => "body-timeout",
             Self::BodyBroken(_) => "body-broken",
             Self::BodiesFull => "bodies-full",
+            Self::AnswersFull => "answers-full",
+            Self::BatchTooLarge { .. } => "batch-too-large",
             Self::NotFound => "not-found",
             Self::UnknownServer(_) => "unknown-server",
             Self::MethodNotAllowed(_) => "method-not-allowed",

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::mcp::answer::Answer;
 use crate::mcp::id::Id;
 use crate::mcp::revision::{Revision, SUPPORTED};
 
@@ -34,6 +35,9 @@ const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 /// When memory for bodies is likely to be free again.
 const RETRY_CROWDED: Duration = Duration::from_secs(1);
 
+/// Bytes around id and result, and around the whole message.
+const FRAME: usize = 64;
+
 /// How an error looks to a request of that revision; `None` where it is not known yet.
 #[must_use]
 pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
@@ -60,7 +64,10 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::Overloaded { retry_after, .. } => {
             Wire { retry_after: Some(*retry_after), ..Wire::new(503, 503) }
         }
-        Error::BodiesFull => Wire { retry_after: Some(RETRY_CROWDED), ..Wire::new(503, 503) },
+        Error::BatchTooLarge { .. } => Wire::new(413, 413),
+        Error::BodiesFull | Error::AnswersFull => {
+            Wire { retry_after: Some(RETRY_CROWDED), ..Wire::new(503, 503) }
+        }
         Error::Unavailable { .. } | Error::Starting => {
             Wire { retry_after: Some(RETRY_UNAVAILABLE), ..Wire::new(503, 503) }
         }
@@ -90,11 +97,19 @@ pub fn error(id: Option<&Id>, error: &Error, code: i32) -> Vec<u8> {
     out
 }
 
-/// The success response around a result.
+/// Bytes of the success response around an answer, at most; a transport's frame has room in it.
 #[must_use]
-pub fn success(id: &Id, result: &[u8]) -> Vec<u8> {
-    let id = id.json().as_bytes();
-    [br#"{"jsonrpc":"2.0","id":"#, id, br#","result":"#, result, b"}"].concat()
+pub fn success_size(id: &Id, answer: &Answer) -> usize {
+    id.json().len() + answer.size() + FRAME
+}
+
+/// Writes the success response around an answer.
+pub fn success(out: &mut Vec<u8>, id: &Id, answer: &Answer) {
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    out.extend_from_slice(id.json().as_bytes());
+    out.extend_from_slice(br#","result":"#);
+    answer.write(out);
+    out.push(b'}');
 }
 
 /// Puts a message on one line, for transports that end messages with a newline. In JSON a raw

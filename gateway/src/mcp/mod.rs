@@ -4,6 +4,7 @@
 //! results are written by splicing JSON text, never by modelling it. One file per method.
 
 pub mod answer;
+pub mod batch;
 pub mod discover;
 pub mod envelope;
 pub mod era;

@@ -8,7 +8,9 @@ use base64::Engine as _;
 use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use toolgate_runtime::sandbox::Outcome;
 
+use super::answer::Answer;
 use super::envelope::{Frame, Message, parse};
 use super::era::{Era, over_http, over_stdio};
 use super::flight::Flight;
@@ -18,6 +20,7 @@ use super::revision::Revision;
 use super::session::{SessionKey, Sessions};
 use super::{SERVER_INFO, headers};
 use crate::error::Error;
+use crate::pipeline::Completed;
 use crate::respond;
 
 /// JSON values, small and nested.
@@ -92,10 +95,28 @@ proptest! {
             let Ok(Frame::One(Message::Request(request))) = parse(message.as_bytes()) else {
                 return Err(TestCaseError::fail(message));
             };
-            let answer = respond::success(&request.id, b"{}");
+            let empty = Answer::Written(b"{}".to_vec());
+            let mut answer = Vec::new();
+            respond::success(&mut answer, &request.id, &empty);
+            prop_assert!(answer.len() <= respond::success_size(&request.id, &empty));
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             prop_assert_eq!(&answer["id"], &id);
         }
+    }
+
+    #[test]
+    fn a_result_is_no_larger_than_it_says(text in ".{0,40}", structured in json_value()) {
+        let outcome = Outcome {
+            is_error: false,
+            structured: Some(crate::fake::raw(&structured.to_string())),
+            text: text.repeat(50),
+        };
+        let completed = Completed { result: Ok(outcome), usage: None };
+        let answer = Answer::Called(completed, Revision::V2026_07_28);
+        let mut written = Vec::new();
+        answer.write(&mut written);
+        prop_assert!(written.len() <= answer.size());
+        prop_assert!(written.len() + 640 >= answer.size(), "nor much smaller");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use toolgate_runtime::sandbox::Outcome;
 use super::SERVER_INFO;
 use super::params::{Params, is_object, text};
 use super::revision::Revision;
-use super::write::{raw, string};
+use super::write::{raw, string, string_size};
 use crate::catalog::View;
 use crate::error::Error;
 use crate::pipeline::{Completed, ToolCall};
@@ -18,6 +18,9 @@ use crate::pipeline::{Completed, ToolCall};
 /// Bytes of a tool's name that are kept. Longer than any name in a catalog; against records and
 /// errors inflated by the name they repeat.
 const MAX_NAME: usize = 128;
+
+/// Bytes of a result besides text and structured content, at most.
+const FRAME: usize = 640;
 
 /// The call that the parameters ask for.
 ///
@@ -41,36 +44,40 @@ fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
-/// The result of a call that went through the pipeline.
-#[must_use]
-pub fn result(completed: &Completed, revision: Revision) -> Vec<u8> {
+/// Writes the result of a call that went through the pipeline.
+pub fn write(out: &mut Vec<u8>, completed: &Completed, revision: Revision) {
     let failure = completed.result.as_ref().err();
-    let mut out = Vec::with_capacity(512 + capacity(completed));
     out.push(b'{');
     if revision.is_stateless() {
-        raw(&mut out, r#""resultType":"complete","#);
+        raw(out, r#""resultType":"complete","#);
     }
-    raw(&mut out, r#""content":[{"type":"text","text":"#);
+    raw(out, r#""content":[{"type":"text","text":"#);
     match &completed.result {
-        Ok(outcome) => string(&mut out, &outcome.text),
-        Err(error) => string(&mut out, &error.public()),
+        Ok(outcome) => string(out, &outcome.text),
+        Err(error) => string(out, &error.public()),
     }
-    raw(&mut out, "}]");
+    raw(out, "}]");
     if let Ok(Outcome { structured: Some(structured), .. }) = &completed.result {
-        raw(&mut out, r#","structuredContent":"#);
-        raw(&mut out, structured.get());
+        raw(out, r#","structuredContent":"#);
+        raw(out, structured.get());
     }
     let is_error = completed.result.as_ref().map_or(true, |outcome| outcome.is_error);
-    raw(&mut out, if is_error { r#","isError":true"# } else { r#","isError":false"# });
-    meta(&mut out, revision, completed.usage.as_ref(), failure.map(|error| error.code()));
+    raw(out, if is_error { r#","isError":true"# } else { r#","isError":false"# });
+    meta(out, revision, completed.usage.as_ref(), failure.map(|error| error.code()));
     out.push(b'}');
-    out
 }
 
-fn capacity(completed: &Completed) -> usize {
-    completed.result.as_ref().map_or(0, |outcome| {
-        outcome.text.len() + outcome.structured.as_ref().map_or(0, |raw| raw.get().len())
-    })
+/// Bytes that [`write`] writes at most.
+#[must_use]
+pub fn size(completed: &Completed) -> usize {
+    let content = match &completed.result {
+        Ok(outcome) => {
+            let structured = outcome.structured.as_ref().map_or(0, |raw| raw.get().len());
+            string_size(&outcome.text) + structured
+        }
+        Err(error) => string_size(&error.public()),
+    };
+    content + FRAME
 }
 
 fn meta(out: &mut Vec<u8>, revision: Revision, usage: Option<&Usage>, error: Option<&str>) {

@@ -4,9 +4,32 @@ use super::SERVER_INFO;
 use super::params::{Params, text};
 use super::revision::Revision;
 use super::write::raw;
-use crate::catalog::View;
+use crate::catalog::{Page, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
+
+/// A page of the list, and what a result of its revision has around it.
+#[derive(Debug)]
+pub struct Listed {
+    page: Page,
+    after: String,
+}
+
+impl Listed {
+    /// Bytes of the result.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.page.len() + self.after.len() + 2
+    }
+
+    /// Writes the result.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        out.extend_from_slice(&self.page);
+        raw(out, &self.after);
+        out.push(b'}');
+    }
+}
 
 /// The result.
 ///
@@ -18,7 +41,7 @@ pub fn result(
     view: &View,
     revision: Revision,
     params: &Params<'_>,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Listed, Error> {
     let catalog = gateway.require_catalog()?;
     let pages = catalog.pages(view).ok_or_else(|| unknown(view))?;
     if let View::One(name) = view
@@ -32,18 +55,15 @@ pub fn result(
             .and_then(|cursor| pages.at(&cursor))
             .ok_or_else(|| Error::InvalidParams("no such cursor; list again".to_owned()))?,
     };
-    let mut out = Vec::with_capacity(page.len() + 256);
-    out.push(b'{');
-    out.extend_from_slice(page);
-    if revision.is_stateless() {
-        let ttl = gateway.tools_ttl().as_millis();
-        raw(&mut out, &format!(r#","resultType":"complete","ttlMs":{ttl},"cacheScope":"public""#));
-        raw(&mut out, r#","_meta":{"io.modelcontextprotocol/serverInfo":"#);
-        raw(&mut out, SERVER_INFO);
-        out.push(b'}');
-    }
-    out.push(b'}');
-    Ok(out)
+    let after = if revision.is_stateless() { after(gateway) } else { String::new() };
+    Ok(Listed { page: page.clone(), after })
+}
+
+fn after(gateway: &Gateway) -> String {
+    let ttl = gateway.tools_ttl().as_millis();
+    format!(
+        r#","resultType":"complete","ttlMs":{ttl},"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{SERVER_INFO}}}"#
+    )
 }
 
 fn unknown(view: &View) -> Error {

@@ -1,5 +1,6 @@
-//! Bytes in, bytes out: Streamable HTTP and stdio. Each caps what it reads, and neither knows
-//! what a tool is.
+//! Bytes in, bytes out: Streamable HTTP and stdio. Each caps what it reads and what it holds, and
+//! neither knows what a tool is.
 
+mod budget;
 pub mod http;
 pub mod stdio;

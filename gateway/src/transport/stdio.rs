@@ -17,7 +17,8 @@ use crate::auth::Principal;
 use crate::catalog::View;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::mcp::answer::{Context, answer};
+use crate::mcp::answer::{Answer, Context, ask};
+use crate::mcp::batch::Batch;
 use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request};
 use crate::mcp::era::{self, Era};
 use crate::mcp::flight::Flight;
@@ -26,6 +27,7 @@ use crate::mcp::initialize;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::respond;
+use crate::transport::budget::{Budget, Share, UNIT};
 
 #[cfg(test)]
 mod tests;
@@ -35,8 +37,15 @@ const MAX_LINE: usize = 4 * 1024 * 1024;
 /// Lines being answered at a time. Against memory filled by sending without reading answers; past
 /// it the input waits.
 const MAX_IN_FLIGHT: usize = 256;
+/// Bytes of all lines being answered. Against the same with long lines; past it the input waits.
+const MAX_LINES: usize = 64 * 1024 * 1024;
 /// Answers that wait for the writer.
 const MAX_UNWRITTEN: usize = 16;
+/// Bytes of all answers that the client has not read. Against one that asks much and reads little.
+const MAX_ANSWERS: usize = 128 * 1024 * 1024;
+
+/// One line to write, with what it has taken of the memory for answers.
+type Line = (Vec<u8>, Share);
 
 /// Serves one client over `input` and `output` until the input ends and all is answered, or the
 /// client stops reading.
@@ -54,6 +63,7 @@ pub async fn serve(
         context: Context { principal: Principal::local(), view: View::All },
         session: Mutex::new(None),
         flight: Flight::default(),
+        budget: Budget::new(MAX_ANSWERS),
         answers,
     });
     let mut writer = tokio::spawn(write(output, unwritten));
@@ -76,11 +86,8 @@ fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-async fn write(
-    mut output: impl AsyncWrite + Unpin,
-    mut unwritten: mpsc::Receiver<Vec<u8>>,
-) -> io::Result<()> {
-    while let Some(mut line) = unwritten.recv().await {
+async fn write(mut output: impl AsyncWrite + Unpin, mut unwritten: mpsc::Receiver<Line>) -> io::Result<()> {
+    while let Some((mut line, _share)) = unwritten.recv().await {
         respond::one_line(&mut line);
         line.push(b'\n');
         output.write_all(&line).await?;
@@ -91,27 +98,30 @@ async fn write(
 
 async fn read(client: Arc<Client>, mut input: impl AsyncBufRead + Unpin) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+    let memory = Arc::new(Semaphore::new(MAX_LINES));
     let mut running = JoinSet::new();
     loop {
         while running.try_join_next().is_some() {}
         let line = match next_line(&mut input).await? {
-            Line::End => break,
-            Line::TooLong => Err(Error::TooLarge { limit: MAX_LINE }),
-            Line::Whole(line) if line.trim_ascii().is_empty() => continue,
-            Line::Whole(line) => Ok(line),
+            Input::End => break,
+            Input::TooLong => Err(Error::TooLarge { limit: MAX_LINE }),
+            Input::Whole(line) if line.trim_ascii().is_empty() => continue,
+            Input::Whole(line) => Ok(line),
         };
+        let bytes = line.as_ref().map_or(0, Vec::len) as u32;
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let Ok(held) = Arc::clone(&memory).acquire_many_owned(bytes).await else { break };
         let client = Arc::clone(&client);
         let mut task = Box::pin(async move {
             let answer = match line {
                 Ok(line) => client.answer(&line).await,
-                Err(error) => Some(error_message(None, &error)),
+                Err(error) => Some(client.error(None, &error)),
             };
             if let Some(answer) = answer {
                 // Fails only when the writer has ended, and then all of this is dropped.
                 let _ = client.answers.send(answer).await;
             }
-            drop(place);
+            drop((place, held));
         });
         // Begun here, so that what a line changes (the session, what is in flight) is changed
         // before the next line; most are done at once.
@@ -124,23 +134,23 @@ async fn read(client: Arc<Client>, mut input: impl AsyncBufRead + Unpin) -> io::
     Ok(())
 }
 
-enum Line {
+enum Input {
     Whole(Vec<u8>),
     /// Longer than [`MAX_LINE`]; skipped to its end.
     TooLong,
     End,
 }
 
-async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Line> {
+async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Input> {
     let mut line = Vec::new();
     let mut too_long = false;
     loop {
         let available = input.fill_buf().await?;
         if available.is_empty() {
             return Ok(match (line.is_empty(), too_long) {
-                (_, true) => Line::TooLong,
-                (true, false) => Line::End,
-                (false, false) => Line::Whole(line),
+                (_, true) => Input::TooLong,
+                (true, false) => Input::End,
+                (false, false) => Input::Whole(line),
             });
         }
         let end = available.iter().position(|byte| *byte == b'\n');
@@ -154,7 +164,7 @@ async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Line> 
         let consumed = part.len() + usize::from(end.is_some());
         input.consume(consumed);
         if end.is_some() {
-            return Ok(if too_long { Line::TooLong } else { Line::Whole(line) });
+            return Ok(if too_long { Input::TooLong } else { Input::Whole(line) });
         }
     }
 }
@@ -166,7 +176,8 @@ struct Client {
     /// What `initialize` agreed on; it holds for the process.
     session: Mutex<Option<Revision>>,
     flight: Flight<Id>,
-    answers: mpsc::Sender<Vec<u8>>,
+    budget: Budget,
+    answers: mpsc::Sender<Line>,
 }
 
 impl Client {
@@ -174,50 +185,95 @@ impl Client {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, line: &[u8]) -> Option<Vec<u8>> {
+    async fn answer(&self, line: &[u8]) -> Option<Line> {
         match envelope::parse(line) {
-            Ok(Frame::One(message)) => self.one(Ok(message)).await,
+            Ok(Frame::One(message)) => self.one(message).await,
             Ok(Frame::Batch(messages)) => self.batch(messages).await,
-            Err(fault) => self.one(Err(fault)).await,
+            Err(fault) => Some(self.error(fault.id.as_ref(), &fault.error)),
         }
     }
 
-    async fn one(&self, message: Result<Message<'_>, Fault>) -> Option<Vec<u8>> {
-        match message {
-            Ok(Message::Request(request)) => match self.request(&request).await {
-                Ok(result) => Some(respond::success(&request.id, &result)),
-                Err(Error::Cancelled) => None,
-                Err(error) => Some(error_message(Some(&request.id), &error)),
-            },
-            Ok(Message::Notification(notification)) => {
+    async fn one(&self, message: Message<'_>) -> Option<Line> {
+        let request = match message {
+            Message::Request(request) => request,
+            Message::Notification(notification) => {
                 self.notify(&notification);
-                None
+                return None;
             }
-            Ok(Message::Response) => None,
-            Err(fault) => Some(error_message(fault.id.as_ref(), &fault.error)),
+            Message::Response => return None,
+        };
+        match self.answered(&request).await {
+            Ok(line) => Some(line),
+            Err(Error::Cancelled) => None,
+            Err(error) => Some(self.error(Some(&request.id), &error)),
         }
     }
 
-    async fn batch(&self, messages: Vec<Result<Message<'_>, Fault>>) -> Option<Vec<u8>> {
+    async fn answered(&self, request: &Request<'_>) -> Result<Line, Error> {
+        let mut share = self.budget.share();
+        // Before the tool runs, so that none runs in vain while the client reads nothing.
+        share.answer(UNIT)?;
+        let answer = self.request(request).await?;
+        let size = respond::success_size(&request.id, &answer);
+        share.answer(size)?;
+        let mut line = Vec::with_capacity(size);
+        respond::success(&mut line, &request.id, &answer);
+        Ok((line, share))
+    }
+
+    async fn batch(&self, messages: Vec<Result<Message<'_>, Fault>>) -> Option<Line> {
         if !self.session().is_some_and(Revision::has_batches) {
             let reason = format!("only revision {} has batches", Revision::V2025_03_26.as_str());
-            return Some(error_message(None, &Error::InvalidRequest(reason)));
+            return Some(self.error(None, &Error::InvalidRequest(reason)));
         }
-        let mut answers = Vec::new();
+        let mut batch = Batch::default();
+        let mut share = self.budget.share();
         for message in messages {
-            answers.extend(self.one(message).await);
+            let (id, outcome) = match message {
+                Ok(Message::Request(request)) => {
+                    let outcome = self.batched(&request, &mut batch, &mut share).await;
+                    (Some(request.id), outcome)
+                }
+                Ok(message) => {
+                    self.one(message).await;
+                    continue;
+                }
+                Err(fault) => (fault.id, Err(fault.error)),
+            };
+            match outcome {
+                Ok(()) | Err(Error::Cancelled) => {}
+                Err(error) => {
+                    let (text, _) = self.error(id.as_ref(), &error);
+                    batch.push(text.len(), |out| out.extend_from_slice(&text));
+                }
+            }
         }
-        (!answers.is_empty()).then(|| [b"[", &answers.join(&b',')[..], b"]"].concat())
+        batch.finish().map(|answers| (answers, share))
     }
 
-    async fn request(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+    /// Runs one request of a batch and adds its answer.
+    async fn batched(
+        &self,
+        request: &Request<'_>,
+        batch: &mut Batch,
+        share: &mut Share,
+    ) -> Result<(), Error> {
+        share.answer(batch.room_for(UNIT)?)?;
+        let answer = self.request(request).await?;
+        let size = respond::success_size(&request.id, &answer);
+        share.answer(batch.room_for(size)?)?;
+        batch.push(size, |out| respond::success(out, &request.id, &answer));
+        Ok(())
+    }
+
+    async fn request(&self, request: &Request<'_>) -> Result<Answer, Error> {
         let params = Params::parse(request.params)?;
         let revision = match era::over_stdio(&params.meta()?)? {
             Era::Stateless(revision) => revision,
             Era::Session(_) if request.method == "initialize" => {
                 let (revision, result) = initialize::result(&params)?;
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
-                return Ok(result);
+                return Ok(Answer::Written(result));
             }
             Era::Session(_) => match self.session() {
                 Some(revision) => revision,
@@ -226,7 +282,8 @@ impl Client {
                 None => return Err(era::version_missing()),
             },
         };
-        let answer = answer(&self.gateway, &self.context, revision, request, &params);
+        let asked = ask(&self.gateway, &self.context.view, revision, request, &params)?;
+        let answer = asked.answer(&self.gateway, &self.context.principal);
         self.flight.run(request.id.clone(), answer).await
     }
 
@@ -239,9 +296,10 @@ impl Client {
             self.flight.cancel(&id);
         }
     }
-}
 
-fn error_message(id: Option<&Id>, error: &Error) -> Vec<u8> {
-    tracing::debug!(%error, code = error.code(), "refused a message");
-    respond::error(id, error, respond::wire(error, None).code)
+    /// An error message; small, so it needs no share.
+    fn error(&self, id: Option<&Id>, error: &Error) -> Line {
+        tracing::debug!(%error, code = error.code(), "refused a message");
+        (respond::error(id, error, respond::wire(error, None).code), self.budget.share())
+    }
 }

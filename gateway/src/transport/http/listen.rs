@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::HttpSettings;
-use super::body::Budget;
 use super::hosts::Hosts;
 use super::route::route;
 use super::stream::{Guarded, Phase};
 use crate::gateway::Gateway;
+use crate::transport::budget::Budget;
 
 /// Headers of a request, and bytes of all of them. Against memory filled before any check.
 const MAX_HEADERS: usize = 64;
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub(super) settings: HttpSettings,
     pub(super) hosts: Hosts,
     pub(super) bodies: Budget,
+    pub(super) answers: Budget,
 }
 
 /// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end, within
@@ -46,7 +47,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let hosts = Hosts::new(&settings.hosts, &settings.origins);
     let bodies = Budget::new(settings.bodies);
-    let shared = Arc::new(Shared { gateway, settings, hosts, bodies });
+    let answers = Budget::new(settings.answers);
+    let shared = Arc::new(Shared { gateway, settings, hosts, bodies, answers });
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     tokio::select! {

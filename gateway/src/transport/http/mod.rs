@@ -1,10 +1,11 @@
 //! Streamable HTTP: connections to messages, and answers back.
 //!
 //! `listen` accepts and drains, `stream` puts time limits on a connection, `route` sends a request
-//! to `status` or, past `hosts`, to `post`, which reads the `body` and speaks MCP. Nothing here
+//! to `status` or, past `hosts`, to `post`, which reads the `body` and speaks MCP, also in a `batch`. Nothing here
 //! knows what a tool is.
 
 mod accept;
+mod batch;
 mod body;
 mod hosts;
 mod listen;
@@ -34,11 +35,15 @@ pub struct HttpSettings {
     pub body: usize,
     /// Bytes of all request bodies held at a time. Against memory filled by many requests.
     pub bodies: usize,
+    /// Bytes of all answers that are not yet with their clients. Against many clients that ask much
+    /// and read slowly.
+    pub answers: usize,
     /// Time for a request's head to arrive. Against connections held open by sending slowly.
     pub header_timeout: Duration,
     /// Time for a request's body to arrive. Against the same.
     pub body_timeout: Duration,
-    /// Time without progress while writing. Against clients that stop reading.
+    /// Time without progress while writing, and time that an answer may take besides what its size
+    /// allows for. Against clients that stop reading, or almost.
     pub write_timeout: Duration,
     /// Time that a connection may be idle between requests. Above the 60 s after which common
     /// load balancers drop theirs, or they would send into a closed one.
@@ -56,6 +61,7 @@ impl Default for HttpSettings {
             origins: Vec::new(),
             body: 4 * MIB,
             bodies: 128 * MIB,
+            answers: 128 * MIB,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

@@ -1,18 +1,20 @@
 //! POST and DELETE of an MCP endpoint: a body to messages, their era, their answers.
+//!
+//! What a body asks is read first; then the body is let go of, and the request runs.
 
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::accept::{self, Format};
-use super::body;
+use super::body::{self, Whole};
 use super::listen::Shared;
 use super::reply::{self, Reply};
 use super::stream::Phase;
 use crate::auth::Principal;
 use crate::catalog::View;
 use crate::error::Error;
-use crate::mcp::answer::{Context, answer};
-use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request as Call};
+use crate::mcp::answer::{Answer, Asked, Context, ask};
+use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call};
 use crate::mcp::era::{self, Era};
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::mcp::id::Id;
@@ -21,16 +23,17 @@ use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::Session;
 use crate::respond;
+use crate::transport::budget::UNIT;
 
 /// What one POST brings along.
-struct Post<'a> {
-    shared: &'a Shared,
-    headers: &'a HeaderMap,
+pub(super) struct Post<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) headers: &'a HeaderMap,
     context: Context,
-    format: Format,
+    pub(super) format: Format,
     /// The version header, and its revision if it is one.
     version: Option<&'a str>,
-    revision: Option<Revision>,
+    pub(super) revision: Option<Revision>,
 }
 
 /// Answers a POST.
@@ -46,12 +49,28 @@ pub(super) async fn post(shared: &Shared, phase: &Phase, view: View, request: Re
     };
     let settings = &shared.settings;
     match body::read(incoming, settings.body, settings.body_timeout, &shared.bodies).await {
-        Ok(whole) => post.answer(&whole.bytes).await,
+        Ok(whole) => post.answer(whole).await,
         Err(error) => {
             phase.refuse_body();
             post.refuse(None, &error)
         }
     }
+}
+
+/// What a message wants.
+enum Step {
+    /// Nothing more.
+    Reply(Reply),
+    /// To be run.
+    Run(Run),
+}
+
+/// A request that was read.
+pub(super) struct Run {
+    id: Id,
+    asked: Asked,
+    /// The session in which its client may cancel it.
+    session: Option<Session>,
 }
 
 /// Ends a session.
@@ -61,7 +80,7 @@ pub(super) fn delete(shared: &Shared, request: &Request<Incoming>) -> Result<Rep
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Error> {
+pub(super) fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Error> {
     let token = headers::single(headers, SESSION_ID, "Mcp-Session-Id")?.ok_or(Error::SessionMissing)?;
     shared.gateway.sessions().verify(token)
 }
@@ -75,63 +94,94 @@ impl<'a> Post<'a> {
         Ok(Self { shared, headers, context, format, version, revision })
     }
 
-    async fn answer(&self, body: &[u8]) -> Reply {
-        match envelope::parse(body) {
-            Ok(Frame::One(Message::Request(request))) => self.request(&request).await,
-            Ok(Frame::One(Message::Notification(notification))) => {
-                self.accepted(self.notification(&notification))
+    async fn answer(&self, whole: Whole) -> Reply {
+        let run = match envelope::parse(&whole.bytes) {
+            Ok(Frame::Batch(messages)) => {
+                return match self.batch_session() {
+                    Ok(session) => self.batch(session, messages).await,
+                    Err(error) => self.refuse(None, &error),
+                };
             }
-            Ok(Frame::One(Message::Response)) => self.accepted(self.response()),
-            Ok(Frame::Batch(messages)) => match self.batch_session() {
-                Ok(session) => self.batch(session, messages).await,
-                Err(error) => self.refuse(None, &error),
+            Ok(Frame::One(message)) => match self.one(&message) {
+                Step::Reply(reply) => return reply,
+                Step::Run(run) => run,
             },
-            Err(fault) => self.refuse(fault.id.as_ref(), &fault.error),
-        }
-    }
-
-    async fn request(&self, request: &Call<'_>) -> Reply {
-        match self.try_request(request).await {
+            Err(fault) => return self.refuse(fault.id.as_ref(), &fault.error),
+        };
+        let _share = whole.release(run.asked.size());
+        let id = run.id.clone();
+        match self.run(run).await {
             Ok(reply) => reply,
-            Err(error) => self.refuse(Some(&request.id), &error),
+            Err(error) => self.refuse(Some(&id), &error),
         }
     }
 
-    async fn try_request(&self, request: &Call<'_>) -> Result<Reply, Error> {
+    fn one(&self, message: &Message<'_>) -> Step {
+        match message {
+            Message::Request(request) => match self.request(request) {
+                Ok(step) => step,
+                Err(error) => Step::Reply(self.refuse(Some(&request.id), &error)),
+            },
+            Message::Notification(notification) => {
+                Step::Reply(self.accepted(self.notification(notification)))
+            }
+            Message::Response => Step::Reply(self.accepted(self.response())),
+        }
+    }
+
+    fn request(&self, request: &Call<'_>) -> Result<Step, Error> {
         let params = Params::parse(request.params)?;
         match era::over_http(self.version, &params.meta()?)? {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
-                let gateway = &self.shared.gateway;
-                let result = answer(gateway, &self.context, revision, request, &params).await?;
-                Ok(reply::message(self.format, respond::success(&request.id, &result)))
+                let asked = ask(&self.shared.gateway, &self.context.view, revision, request, &params)?;
+                Ok(Step::Run(Run { id: request.id.clone(), asked, session: None }))
             }
             Era::Session(_) if request.method == "initialize" => {
                 let (revision, result) = initialize::result(&params)?;
                 let token = self.shared.gateway.sessions().open(revision);
-                let message = respond::success(&request.id, &result);
-                Ok(reply::with_session(reply::message(self.format, message), &token))
+                let answer = Answer::Written(result);
+                let size = respond::success_size(&request.id, &answer);
+                let write = |out: &mut _| respond::success(out, &request.id, &answer);
+                let reply = reply::message(self.format, None, size, write);
+                Ok(Step::Reply(reply::with_session(reply, &token)))
             }
             Era::Session(_) => {
-                let session = session(self.shared, self.headers)?;
-                let message = self.in_session(session, request, &params).await?;
-                Ok(reply::message(self.format, message))
+                self.in_session(session(self.shared, self.headers)?, request, &params).map(Step::Run)
             }
         }
     }
 
-    /// Answers a request of a session; its client may cancel it meanwhile.
-    async fn in_session(
+    pub(super) fn in_session(
         &self,
         session: Session,
         request: &Call<'_>,
         params: &Params<'_>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Run, Error> {
+        let asked = ask(&self.shared.gateway, &self.context.view, session.revision, request, params)?;
+        Ok(Run { id: request.id.clone(), asked, session: Some(session) })
+    }
+
+    async fn run(&self, run: Run) -> Result<Reply, Error> {
+        let mut share = self.shared.answers.share();
+        // Before the tool runs, so that none runs in vain while clients read nothing.
+        share.answer(UNIT)?;
+        let id = run.id.clone();
+        let answer = self.answered(run).await?;
+        let size = respond::success_size(&id, &answer);
+        share.answer(size)?;
+        let write = |out: &mut _| respond::success(out, &id, &answer);
+        Ok(reply::message(self.format, Some(share), size, write))
+    }
+
+    /// Runs a request; the client of a session may cancel it meanwhile.
+    pub(super) async fn answered(&self, run: Run) -> Result<Answer, Error> {
         let gateway = &self.shared.gateway;
-        let key = (session.id, request.id.clone());
-        let answer = answer(gateway, &self.context, session.revision, request, params);
-        let result = gateway.sessions().flight().run(key, answer).await?;
-        Ok(respond::success(&request.id, &result))
+        let answer = run.asked.answer(gateway, &self.context.principal);
+        match run.session {
+            Some(session) => gateway.sessions().flight().run((session.id, run.id), answer).await,
+            None => answer.await,
+        }
     }
 
     fn notification(&self, notification: &Notification<'_>) -> Result<(), Error> {
@@ -142,7 +192,7 @@ impl<'a> Post<'a> {
         self.notify(session(self.shared, self.headers)?, notification)
     }
 
-    fn notify(&self, session: Session, notification: &Notification<'_>) -> Result<(), Error> {
+    pub(super) fn notify(&self, session: Session, notification: &Notification<'_>) -> Result<(), Error> {
         if notification.method == "notifications/cancelled" {
             let params = Params::parse(notification.params)?;
             if let Some(Ok(id)) = params.request_id.map(Id::parse) {
@@ -160,58 +210,11 @@ impl<'a> Post<'a> {
     }
 
     /// Whether the header names a stateless revision.
-    fn is_stateless(&self) -> Result<bool, Error> {
+    pub(super) fn is_stateless(&self) -> Result<bool, Error> {
         match (self.version, self.revision) {
             (None, _) => Ok(false),
             (Some(_), Some(revision)) => Ok(revision.is_stateless()),
             (Some(version), None) => Err(era::unsupported(version)),
-        }
-    }
-
-    fn batch_session(&self) -> Result<Session, Error> {
-        let no_batches = || {
-            let reason = format!("only revision {} has batches", Revision::V2025_03_26.as_str());
-            Err(Error::InvalidRequest(reason))
-        };
-        if self.is_stateless()? || self.revision.is_some_and(|r| !r.has_batches()) {
-            return no_batches();
-        }
-        let session = session(self.shared, self.headers)?;
-        if session.revision.has_batches() { Ok(session) } else { no_batches() }
-    }
-
-    async fn batch(&self, session: Session, messages: Vec<Result<Message<'_>, Fault>>) -> Reply {
-        let mut answers = Vec::new();
-        for message in messages {
-            match message {
-                Ok(Message::Request(request)) => {
-                    answers.extend(self.batched(session, &request).await);
-                }
-                Ok(Message::Notification(notification)) => {
-                    if let Err(error) = self.notify(session, &notification) {
-                        tracing::debug!(%error, "ignored a notification");
-                    }
-                }
-                Ok(Message::Response) => {}
-                Err(fault) => answers.push(self.error(fault.id.as_ref(), &fault.error)),
-            }
-        }
-        if answers.is_empty() {
-            return reply::empty(StatusCode::ACCEPTED);
-        }
-        let joined = [b"[", &answers.join(&b',')[..], b"]"].concat();
-        reply::message(self.format, joined)
-    }
-
-    async fn batched(&self, session: Session, request: &Call<'_>) -> Option<Vec<u8>> {
-        let answered = match Params::parse(request.params) {
-            Ok(params) => self.in_session(session, request, &params).await,
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(message) => Some(message),
-            Err(Error::Cancelled) => None,
-            Err(error) => Some(self.error(Some(&request.id), &error)),
         }
     }
 
@@ -222,11 +225,11 @@ impl<'a> Post<'a> {
         }
     }
 
-    fn error(&self, id: Option<&Id>, error: &Error) -> Vec<u8> {
+    pub(super) fn error(&self, id: Option<&Id>, error: &Error) -> Vec<u8> {
         respond::error(id, error, respond::wire(error, self.revision).code)
     }
 
-    fn refuse(&self, id: Option<&Id>, error: &Error) -> Reply {
+    pub(super) fn refuse(&self, id: Option<&Id>, error: &Error) -> Reply {
         tracing::debug!(%error, code = error.code(), "refused a message");
         reply::error(self.format, self.revision, id, error)
     }

@@ -1,4 +1,4 @@
-//! Builds HTTP responses.
+//! Builds HTTP responses: status, headers, and a body that gives its memory back once written.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -11,26 +11,56 @@ use crate::mcp::headers::SESSION_ID;
 use crate::mcp::id::Id;
 use crate::mcp::revision::Revision;
 use crate::respond;
+use crate::transport::budget::Share;
 
 /// A response with its whole body.
 pub(super) type Reply = Response<Full<Bytes>>;
 
-/// One JSON-RPC message, or a batch of them.
-pub(super) fn message(format: Format, message: Vec<u8>) -> Reply {
+/// The frame of a message in an event stream: what is before it and after it.
+const EVENT: (&[u8], &[u8]) = (b"event: message\ndata: ", b"\n\n");
+
+/// One JSON-RPC message, or a batch of them, of at most `size` bytes. The share that covers it is
+/// given back when the last byte is with the client; a small one needs none.
+pub(super) fn message(
+    format: Format,
+    share: Option<Share>,
+    size: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Reply {
+    let mut bytes = Vec::with_capacity(size);
+    if format == Format::Json {
+        write(&mut bytes);
+        return with_type(StatusCode::OK, "application/json", Held { bytes, _share: share });
+    }
+    bytes.extend_from_slice(EVENT.0);
+    write(&mut bytes);
+    respond::one_line(&mut bytes[EVENT.0.len()..]);
+    bytes.extend_from_slice(EVENT.1);
+    let mut reply = with_type(StatusCode::OK, "text/event-stream", Held { bytes, _share: share });
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}
+
+/// The same for a message that is written already.
+pub(super) fn written(format: Format, share: Share, bytes: Vec<u8>) -> Reply {
     match format {
-        Format::Json => json(StatusCode::OK, message),
-        Format::EventStream => events(message),
+        Format::Json => with_type(StatusCode::OK, "application/json", Held { bytes, _share: Some(share) }),
+        Format::EventStream => {
+            let size = bytes.len() + EVENT.0.len() + EVENT.1.len();
+            message(format, Some(share), size, |out| out.extend_from_slice(&bytes))
+        }
     }
 }
 
 /// JSON with a status.
 pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Reply {
-    with_type(status, "application/json", body)
+    with_type(status, "application/json", Held { bytes: body, _share: None })
 }
 
 /// Plain text with a status.
 pub(super) fn text(status: StatusCode, body: &'static str) -> Reply {
-    with_type(status, "text/plain; charset=utf-8", body.into())
+    with_type(status, "text/plain; charset=utf-8", Held { bytes: body.into(), _share: None })
 }
 
 /// A status and nothing else.
@@ -48,7 +78,10 @@ pub(super) fn error(format: Format, revision: Option<Revision>, id: Option<&Id>,
         return empty(status);
     }
     let body = respond::error(id, error, wire.code);
-    let mut reply = if status == StatusCode::OK { message(format, body) } else { json(status, body) };
+    let mut reply = match status {
+        StatusCode::OK => message(format, None, body.len(), |out| out.extend_from_slice(&body)),
+        _ => json(status, body),
+    };
     if let Some(after) = wire.retry_after {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }
@@ -66,17 +99,20 @@ pub(super) fn with_session(mut reply: Reply, token: &str) -> Reply {
     reply
 }
 
-fn events(mut message: Vec<u8>) -> Reply {
-    respond::one_line(&mut message);
-    let body = [b"event: message\ndata: ", &message[..], b"\n\n"].concat();
-    let mut reply = with_type(StatusCode::OK, "text/event-stream", body);
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    reply
+/// Bytes of an answer, with what they have taken of the memory for answers.
+struct Held {
+    bytes: Vec<u8>,
+    _share: Option<Share>,
 }
 
-fn with_type(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn with_type(status: StatusCode, kind: &'static str, body: Held) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from_owner(body)));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply

@@ -1,7 +1,7 @@
 //! A connection with time limits on everything a client could draw out.
 //!
 //! Between requests it may idle for a while; once a request's first byte is here, the rest of its
-//! head must follow soon; a write must make progress. While a request is served, reading has no
+//! head must follow soon; a write must make progress, and on the whole at some speed. While a request is served, reading has no
 //! limit here, since its body has its own.
 
 use std::io;
@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::HttpSettings;
@@ -21,6 +20,10 @@ use super::HttpSettings;
 /// can read the refusal before the connection is reset.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes that a client must take per second, on the whole, once an answer waits for it. Against one
+/// that takes a byte now and then, and holds the memory of its answer all the while.
+const MIN_RATE: u64 = 64 * 1024;
 
 /// Where a connection is between two requests. Told by the service, read by the stream.
 #[derive(Debug, Default)]
@@ -66,22 +69,33 @@ enum Waiting {
     Head(u64),
 }
 
+/// How an answer is being taken.
+#[derive(Default)]
+struct Taking {
+    /// The turn that it is of.
+    turn: u64,
+    /// When it first had to wait, and bytes taken since.
+    since: Option<Instant>,
+    bytes: u64,
+    waits: bool,
+}
+
 /// The stream of one connection.
-pub(super) struct Guarded {
-    stream: TcpStream,
+pub(super) struct Guarded<S> {
+    stream: S,
     phase: Arc<Phase>,
     idle: Duration,
     header: Duration,
     write: Duration,
     waiting: Waiting,
     read_timer: Pin<Box<Sleep>>,
-    writing: bool,
+    taking: Taking,
     write_timer: Pin<Box<Sleep>>,
     lingered: usize,
 }
 
-impl Guarded {
-    pub(super) fn new(stream: TcpStream, phase: Arc<Phase>, settings: &HttpSettings) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
+    pub(super) fn new(stream: S, phase: Arc<Phase>, settings: &HttpSettings) -> Self {
         let timer = || Box::pin(tokio::time::sleep(Duration::MAX));
         Self {
             stream,
@@ -91,7 +105,7 @@ impl Guarded {
             write: settings.write_timeout,
             waiting: Waiting::Nothing,
             read_timer: timer(),
-            writing: false,
+            taking: Taking::default(),
             write_timer: timer(),
             lingered: 0,
         }
@@ -126,15 +140,15 @@ impl Guarded {
         self.read_timer.as_mut().reset(Instant::now() + limit);
     }
 
-    /// Bounds the time between two steps of writing.
+    /// Bounds the time between two steps of writing, and that of all steps of one answer.
     fn watched<T>(&mut self, cx: &mut Context<'_>, step: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if step.is_ready() {
-            self.writing = false;
+            self.taking.waits = false;
             return step;
         }
-        if !self.writing {
-            self.writing = true;
-            self.write_timer.as_mut().reset(Instant::now() + self.write);
+        if !self.taking.waits {
+            let until = self.taking.wait(self.phase.turn(), self.write);
+            self.write_timer.as_mut().reset(until);
         }
         ready!(self.write_timer.as_mut().poll(cx));
         Poll::Ready(Err(timed_out("the client stopped reading")))
@@ -142,7 +156,9 @@ impl Guarded {
 
     /// Called when bytes were taken: a client that still reads an answer does not idle.
     fn progressed(&mut self, step: &Poll<io::Result<usize>>) {
-        if matches!(step, Poll::Ready(Ok(_))) && matches!(self.waiting, Waiting::Request(_)) {
+        let Poll::Ready(Ok(bytes)) = step else { return };
+        self.taking.bytes += *bytes as u64;
+        if matches!(self.waiting, Waiting::Request(_)) {
             self.waiting = Waiting::Nothing;
         }
     }
@@ -163,11 +179,28 @@ impl Guarded {
     }
 }
 
+impl Taking {
+    /// Begins to wait for the client; the result is until when.
+    fn wait(&mut self, turn: u64, patience: Duration) -> Instant {
+        if self.turn != turn {
+            *self = Self { turn, ..Self::default() };
+        }
+        let now = Instant::now();
+        self.waits = true;
+        let since = *self.since.get_or_insert_with(|| {
+            self.bytes = 0;
+            now
+        });
+        let fair = Duration::from_millis(self.bytes.saturating_mul(1000) / MIN_RATE);
+        (now + patience).min(since + patience + fair)
+    }
+}
+
 fn timed_out(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, reason)
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -186,7 +219,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let step = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.progressed(&step);
@@ -224,5 +257,45 @@ impl AsyncWrite for Guarded {
         }
         let step = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.watched(cx, step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Writes an answer to a client that takes that many bytes, again and again after a pause.
+    async fn write_to(client_takes: usize, answer: usize) -> io::Result<()> {
+        let (server, mut client) = tokio::io::duplex(client_takes);
+        let settings = HttpSettings { write_timeout: Duration::from_millis(400), ..HttpSettings::default() };
+        let mut guarded = Guarded::new(server, Arc::new(Phase::default()), &settings);
+        let reading = tokio::spawn(async move {
+            let mut taken = vec![0; client_takes];
+            while client.read_exact(&mut taken).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let written = guarded.write_all(&vec![b'x'; answer]).await;
+        reading.abort();
+        written
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_a_little_at_a_time_is_cut_off() {
+        let since = Instant::now();
+        let error = write_to(64, 1024 * 1024).await.unwrap_err();
+        assert_eq!(error.to_string(), "the client stopped reading");
+        assert!(since.elapsed() < Duration::from_secs(10), "reading all of it takes 5 minutes");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_its_time_but_reads_gets_all() {
+        let since = Instant::now();
+        write_to(64 * 1024, 2 * 1024 * 1024).await.unwrap();
+        assert!(since.elapsed() > Duration::from_millis(400), "it took longer than one step may");
     }
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::catalog::ServerState;
-use crate::gateway::GatewaySettings;
 
 #[tokio::test]
 async fn foreign_hosts_and_origins_are_refused() {
@@ -129,22 +128,54 @@ async fn a_client_that_sends_a_large_body_first_can_read_the_refusal() {
 
 #[tokio::test]
 async fn bodies_beyond_their_common_memory_are_refused_until_it_is_free() {
-    let settings = HttpSettings { bodies: 64 * 1024, ..HttpSettings::default() };
+    let settings = HttpSettings { bodies: 128 * 1024, ..HttpSettings::default() };
     let served = start_with(settings).await;
     let mut held = TcpStream::connect(served.address).await.unwrap();
     let mut large = call("fake__echo");
-    large.body.resize(60 * 1024, b' ');
+    large.body.resize(100 * 1024, b' ');
     let large = large.bytes();
     held.write_all(&large[..large.len() - 1]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut second = call("fake__echo");
-    second.body.resize(16 * 1024, b' ');
+    second.body.resize(24 * 1024, b' ');
     let refused = second.send(&served).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(call("fake__echo").send(&served).await.status, 200, "a small one still fits");
     held.write_all(b" ").await.unwrap();
     assert_eq!(read_all(&mut held).await.status, 200);
     assert_eq!(second.send(&served).await.status, 200);
+}
+
+#[tokio::test]
+async fn answers_beyond_their_common_memory_are_refused_until_it_is_free() {
+    const MIB: usize = 1024 * 1024;
+    let settings = HttpSettings { answers: 32 * MIB, ..HttpSettings::default() };
+    let served = start_flood(20 * MIB, settings).await;
+    let mut held = TcpStream::connect(served.address).await.unwrap();
+    held.write_all(&call("fake__flood").bytes()).await.unwrap();
+    held.readable().await.unwrap();
+    let refused = call("fake__flood").send(&served).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(refused.json()["id"], 7);
+    let list = stateless(1, "tools/list", json!({})).send(&served).await;
+    assert_eq!(list.status, 200, "a small one still fits");
+    assert_eq!(
+        read_all(&mut held).await.json()["result"]["content"][0]["text"].as_str().unwrap().len(),
+        20 * MIB
+    );
+    assert_eq!(call("fake__flood").send(&served).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_tool_runs_while_there_is_no_memory_for_any_answer() {
+    let settings = HttpSettings { answers: 4096, ..HttpSettings::default() };
+    let served = start_with(settings).await;
+    let mut held = TcpStream::connect(served.address).await.unwrap();
+    held.write_all(&call("fake__hang").bytes()).await.unwrap();
+    let fake = Arc::clone(&served.fake);
+    until("the call", || fake.begun.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(call("fake__echo").send(&served).await.status, 503);
+    assert_eq!(fake.begun.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::{HttpSettings, serve};
 use crate::fake::{self, Fake};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewaySettings};
 
 /// A gateway on a port of its own.
 struct Served {
@@ -33,6 +33,14 @@ async fn start() -> Served {
 async fn start_with(settings: HttpSettings) -> Served {
     let (gateway, fake) = fake::gateway();
     start_gateway(gateway, fake, settings).await
+}
+
+/// A server of one tool, which answers with that many bytes.
+async fn start_flood(bytes: usize, settings: HttpSettings) -> Served {
+    let fake = Fake::new(&[("flood", fake::Does::Flood(bytes))]);
+    let catalog = fake::catalog(vec![fake::entry("fake", Arc::clone(&fake) as _)]);
+    let gateway = Gateway::new(catalog, GatewaySettings::default());
+    start_gateway(Arc::new(gateway), fake, settings).await
 }
 
 async fn start_gateway(gateway: Arc<Gateway>, fake: Arc<Fake>, settings: HttpSettings) -> Served {

@@ -177,6 +177,23 @@ async fn only_the_first_revision_has_batches() {
 }
 
 #[tokio::test]
+async fn a_batch_answers_no_more_than_its_limit() {
+    let served = start().await;
+    let token = open(&served, "2025-03-26").await;
+    let call = |id: u32, tool: &str| request(id, "tools/call", json!({ "name": tool }));
+    let mut batch: Vec<Value> = (0..10).map(|id| call(id, "fake__flood")).collect();
+    batch.insert(0, call(10, "fake__echo"));
+    let answer = in_session(&token, &Value::Array(batch)).send(&served).await;
+    let answers = answer.json().as_array().unwrap().clone();
+    assert_eq!(answers.len(), 11, "each request has its answer");
+    let refused: Vec<_> = answers.iter().filter(|answer| answer["error"]["code"] == 413).collect();
+    assert_eq!(refused.len(), 5, "five of 3 MB fit into 16 MiB");
+    assert_eq!(refused[0]["id"], 5);
+    let begun = served.fake.begun.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(begun, 7, "after one that did not fit, none runs in vain");
+}
+
+#[tokio::test]
 async fn a_cancelled_request_is_dropped_and_gets_no_message() {
     let served = Arc::new(start().await);
     let token = open(&served, "2025-11-25").await;
