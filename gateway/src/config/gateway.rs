@@ -96,6 +96,8 @@ fn http(section: &Section<'_, '_>, http: &mut HttpSettings) {
     section.set(&mut http.body, "body-limit", "4MiB", |text| {
         size_up_to(MAX_BODY)(text).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
     });
+    // Or one of the largest bodies would always be one too many.
+    http.bodies = http.bodies.max(http.body.saturating_mul(2));
     let connections = section.integer("max-connections", 1, MAX_CONNECTIONS);
     if let Some(connections) = connections.and_then(|count| usize::try_from(count).ok()) {
         http.connections = connections;

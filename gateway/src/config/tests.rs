@@ -74,6 +74,16 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn the_memory_of_all_bodies_holds_more_than_one_of_the_largest() {
+    let bodies = |limit: &str| {
+        let http = parse(&format!("[gateway]\nbody-limit = \"{limit}\"")).unwrap().gateway.http;
+        (http.body >> 20, http.bodies >> 20)
+    };
+    assert_eq!(bodies("4MiB"), (4, 128));
+    assert_eq!(bodies("256MiB"), (256, 512));
+}
+
+#[test]
 fn every_key_of_the_way_out_is_read() {
     let (_, config) = full();
     let egress = &config.egress;
