@@ -6,14 +6,15 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 
 use crate::error::Error;
 
 /// Bytes of a refused name that are repeated.
 const SHOWN: usize = 100;
 
-/// The allowed names: loopback ones, and those of the config.
+/// The allowed names. Hosts: loopback ones and those of the config. Origins: those of the config
+/// alone, since any program of this machine can serve a page at a loopback name.
 #[derive(Debug)]
 pub(super) struct Hosts {
     hosts: Vec<String>,
@@ -40,17 +41,17 @@ impl Hosts {
         }
     }
 
-    /// Checks `Origin`, which only browsers send.
-    pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Error> {
-        for value in headers.get_all(header::ORIGIN) {
-            let origin = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-            let local = host.is_some_and(|host| is_loopback(name_of(host)));
-            if !local && !self.origins.contains(&origin) {
-                return Err(Error::Origin(shown(&origin)));
-            }
+    /// Checks `Origin`, which only browsers send. The result is an origin other than this gateway's
+    /// own whose page may read the reply. The `Host` must have been checked before.
+    pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Error> {
+        let mut values = headers.get_all(header::ORIGIN).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        let origin = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        match values.next() {
+            None if self.origins.contains(&origin) => Ok(Some(value.clone())),
+            None if is_own(&origin, headers) => Ok(None),
+            _ => Err(Error::Origin(shown(&origin))),
         }
-        Ok(())
     }
 
     fn allow_host(&self, host: &str) -> Result<(), Error> {
@@ -61,6 +62,13 @@ impl Hosts {
         }
         Err(Error::Host(shown(&host)))
     }
+}
+
+/// Whether a page came from the very host and port that it calls.
+fn is_own(origin: &str, headers: &HeaderMap) -> bool {
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    authority.zip(host).is_some_and(|(origin, host)| host.eq_ignore_ascii_case(origin.as_bytes()))
 }
 
 fn shown(name: &str) -> String {
@@ -97,10 +105,13 @@ mod tests {
         hosts.check_host(&Uri::from_static("/mcp"), &headers).is_ok()
     }
 
-    fn origin(hosts: &Hosts, value: &str) -> bool {
+    /// The origin that may read the reply, if the request is allowed.
+    fn origin(hosts: &Hosts, host: &str, value: &str) -> Option<Option<String>> {
         let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
         headers.insert(header::ORIGIN, value.parse().unwrap());
-        hosts.check_origin(&headers).is_ok()
+        let allowed = hosts.check_origin(&headers).ok()?;
+        Some(allowed.map(|origin| origin.to_str().unwrap().to_owned()))
     }
 
     #[test]
@@ -149,13 +160,19 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_and_configured_origins_may_call() {
-        let hosts = Hosts::new(&[], &["https://app.example.com/".into()]);
-        for name in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:1"] {
-            assert!(origin(&hosts, name), "{name}");
+    fn only_its_own_and_configured_origins_may_call() {
+        let hosts = Hosts::new(&[], &["https://app.example.com/".into(), "http://localhost:6274".into()]);
+        for name in ["https://app.example.com", "HTTP://localhost:6274"] {
+            assert_eq!(origin(&hosts, "localhost:8080", name), Some(Some(name.into())));
         }
-        assert!(origin(&hosts, "https://app.example.com"));
+        for host in ["localhost:8080", "127.0.0.1", "[::1]:1"] {
+            assert_eq!(origin(&hosts, host, &format!("http://{host}")), Some(None), "{host}");
+        }
         for name in [
+            "http://localhost:3000",
+            "http://localhost",
+            "https://127.0.0.1:8080",
+            "http://[::1]:8080",
             "null",
             "https://evil.com",
             "http://app.example.com",
@@ -164,8 +181,13 @@ mod tests {
             "http://localhost.evil.com",
             "localhost",
         ] {
-            assert!(!origin(&hosts, name), "{name}");
+            assert_eq!(origin(&hosts, "localhost:8080", name), None, "{name}");
         }
-        assert!(hosts.check_origin(&HeaderMap::new()).is_ok());
+        assert_eq!(hosts.check_origin(&HeaderMap::new()).unwrap(), None);
+        let mut two = HeaderMap::new();
+        for name in ["https://app.example.com", "https://evil.com"] {
+            two.append(header::ORIGIN, name.parse().unwrap());
+        }
+        assert!(hosts.check_origin(&two).is_err());
     }
 }

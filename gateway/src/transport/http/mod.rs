@@ -1,12 +1,13 @@
 //! Streamable HTTP: connections to messages, and answers back.
 //!
 //! `listen` accepts and drains, `stream` puts time limits on a connection, `route` sends a request
-//! to `status` or, past `hosts`, to `post`, which reads the `body` and speaks MCP, also in a `batch`. Nothing here
+//! to `status` or, past `hosts` and `cors`, to `post`, which reads the `body` and speaks MCP, also in a `batch`. Nothing here
 //! knows what a tool is.
 
 mod accept;
 mod batch;
 mod body;
+mod cors;
 mod hosts;
 mod listen;
 mod post;
@@ -29,7 +30,7 @@ pub struct HttpSettings {
     /// Hosts besides the loopback ones by which clients may call this gateway: `host` (any port)
     /// or `host:port`.
     pub hosts: Vec<String>,
-    /// Origins besides the loopback ones whose pages may call it: `https://app.example.com`.
+    /// Origins besides its own whose pages may call it: `https://app.example.com`.
     pub origins: Vec<String>,
     /// Bytes of a request body. Against memory filled by one request.
     pub body: usize,

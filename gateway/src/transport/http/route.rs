@@ -7,7 +7,7 @@ use super::accept::Format;
 use super::listen::Shared;
 use super::reply::{self, Reply};
 use super::stream::Phase;
-use super::{post, status};
+use super::{cors, post, status};
 use crate::catalog::View;
 use crate::error::Error;
 
@@ -16,14 +16,13 @@ const SHOWN: usize = 64;
 
 /// Answers one request.
 pub(super) async fn route(shared: &Shared, phase: &Phase, request: Request<Incoming>) -> Reply {
-    match endpoint(shared, phase, request).await {
-        Ok(reply) => reply,
-        Err(error) => {
-            phase.refuse_body();
-            tracing::debug!(%error, code = error.code(), "refused a request");
-            reply::error(Format::Json, None, None, &error)
-        }
-    }
+    endpoint(shared, phase, request).await.unwrap_or_else(|error| refuse(phase, &error))
+}
+
+fn refuse(phase: &Phase, error: &Error) -> Reply {
+    phase.refuse_body();
+    tracing::debug!(%error, code = error.code(), "refused a request");
+    reply::error(Format::Json, None, None, error)
 }
 
 async fn endpoint(shared: &Shared, phase: &Phase, request: Request<Incoming>) -> Result<Reply, Error> {
@@ -37,16 +36,35 @@ async fn endpoint(shared: &Shared, phase: &Phase, request: Request<Incoming>) ->
             only_get(&request).map(|()| status::health(&shared.gateway))
         }
         path => {
-            let name = mcp_path(path).ok_or(Error::NotFound)?;
+            let name = mcp_path(path).ok_or(Error::NotFound)?.to_owned();
             host?;
-            shared.hosts.check_origin(request.headers())?;
-            let view = view(shared, name)?;
-            match *request.method() {
-                Method::POST => Ok(post::post(shared, phase, view, request).await),
-                Method::DELETE => post::delete(shared, &request),
-                _ => Err(Error::MethodNotAllowed("POST, DELETE")),
-            }
+            let origin = shared.hosts.check_origin(request.headers())?;
+            let is_page = origin.is_some();
+            let reply = mcp(shared, phase, &name, is_page, request).await;
+            let mut reply = reply.unwrap_or_else(|error| refuse(phase, &error));
+            // A page may read a refusal too.
+            origin.into_iter().for_each(|origin| cors::allow(&mut reply, origin));
+            Ok(reply)
         }
+    }
+}
+
+/// Answers at an MCP endpoint.
+async fn mcp(
+    shared: &Shared,
+    phase: &Phase,
+    server: &str,
+    is_page: bool,
+    request: Request<Incoming>,
+) -> Result<Reply, Error> {
+    match *request.method() {
+        Method::POST => Ok(post::post(shared, phase, view(shared, server)?, request).await),
+        Method::DELETE => {
+            view(shared, server)?;
+            post::delete(shared, &request)
+        }
+        Method::OPTIONS if is_page => Ok(cors::preflight()),
+        _ => Err(Error::MethodNotAllowed("POST, DELETE")),
     }
 }
 

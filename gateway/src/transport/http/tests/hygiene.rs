@@ -13,16 +13,21 @@ async fn foreign_hosts_and_origins_are_refused() {
         ("host", "evil.example.com:8080"),
         ("origin", "http://evil.example.com"),
         ("origin", "null"),
+        ("origin", "http://localhost:6274"),
     ] {
         let answer = call("fake__echo").header(name, value).send(&served).await;
         assert_eq!((answer.status, answer.code()), (403, 403), "{name}: {value}");
         assert!(answer.json().get("id").is_none());
     }
-    let answer = call("fake__echo").header("origin", "http://localhost:6274").send(&served).await;
-    assert_eq!(answer.status, 200);
+    let own = call("fake__echo").header("host", "localhost:8080").header("origin", "http://localhost:8080");
+    assert_eq!(own.send(&served).await.status, 200);
     assert_eq!(served.fake.begun.load(Ordering::SeqCst), 1);
-    let delete = Ask::new("DELETE", "/mcp").header("origin", "http://evil.example.com");
-    assert_eq!(delete.send(&served).await.status, 403);
+    for method in ["DELETE", "OPTIONS"] {
+        let ask = Ask::new(method, "/mcp").header("origin", "http://evil.example.com");
+        let answer = ask.header("access-control-request-method", "POST").send(&served).await;
+        assert_eq!(answer.status, 403);
+        assert!(!answer.head.contains("access-control"), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -37,6 +42,34 @@ async fn configured_hosts_and_origins_are_allowed() {
     assert_eq!(ask.send(&served).await.status, 200);
     let ask = ask.header("origin", "https://app.example.com");
     assert_eq!(ask.send(&served).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_call_and_read() {
+    let origins = vec!["https://app.example.com".into()];
+    let served = start_with(HttpSettings { origins, ..HttpSettings::default() }).await;
+    let page = |ask: Ask| ask.header("origin", "https://app.example.com");
+    let preflight = page(Ask::new("OPTIONS", "/mcp/fake"))
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type,mcp-protocol-version");
+    let answer = preflight.send(&served).await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("POST, DELETE"));
+    let allowed = answer.header("access-control-allow-headers").unwrap();
+    for header in ["content-type", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"] {
+        assert!(allowed.split(", ").any(|name| name == header), "{header}");
+    }
+    let refusal = Ask::new("GET", "/mcp");
+    for (ask, status) in [(call("fake__echo"), 200), (call("fake__no"), 200), (refusal, 405)] {
+        let answer = page(ask.clone()).send(&served).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
+        assert!(answer.header("access-control-expose-headers").unwrap().contains("mcp-session-id"));
+        assert_eq!(answer.header("vary"), Some("origin"));
+        assert!(ask.send(&served).await.header("access-control-allow-origin").is_none());
+    }
+    assert_eq!(Ask::new("OPTIONS", "/mcp").send(&served).await.status, 405, "no page asks");
 }
 
 #[tokio::test]
