@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use toolgate_runtime::artifact::{Artifact, ArtifactError, Artifacts, ArtifactsOptions, Digest, Reference};
 use toolgate_runtime::egress::{Egress, EgressError, EgressOptions};
 use toolgate_runtime::events::Backend;
@@ -20,11 +20,16 @@ use toolgate_runtime::wasm::{
 use crate::catalog::{ServerEntry, ServerState};
 use crate::config::{BackendChoice, ServerConfig};
 
+mod pulls;
 pub mod state_dir;
 pub mod supervise;
+#[cfg(test)]
+mod tests;
 
-/// Servers that are resolved at a time. Against a long config opening a connection, and holding a
-/// component in memory, for each of its servers at once.
+use pulls::Pulls;
+
+/// Components that are read from disk, or prepared, at a time. Against a long config compiling for
+/// each of its servers at once. Waiting for a registry takes no part of it.
 const MAX_PARALLEL: usize = 8;
 
 /// Resolves servers; made once per process.
@@ -33,6 +38,7 @@ pub struct Assembler {
     cache: Option<CompiledCache>,
     artifacts: Artifacts,
     egress: Egress,
+    pulls: Pulls,
     slots: Semaphore,
     notes: Vec<String>,
 }
@@ -97,14 +103,22 @@ impl ServerError {
         }
     }
 
-    /// Whether the same config may work later: a registry comes back, a file appears.
-    fn may_pass(&self) -> bool {
-        matches!(
-            self,
+    /// Whether the same config may work later: a registry comes back, a file appears, a tag moves.
+    /// What a digest pins stays as it is.
+    fn may_pass(&self, reference: Option<&Reference>) -> bool {
+        match self {
+            Self::Artifact(ArtifactError::Settings(_) | ArtifactError::PlainHttp { .. }) => false,
+            Self::Artifact(
+                ArtifactError::NotWasm(_)
+                | ArtifactError::CoreModule(_)
+                | ArtifactError::NotComponent { .. }
+                | ArtifactError::NotWasmArtifact { .. },
+            ) => reference.is_some_and(|reference| reference.digest().is_none()),
             Self::Artifact(_)
-                | Self::Load(LoadError::Files { .. } | LoadError::Secret { .. })
-                | Self::Abandoned(_)
-        )
+            | Self::Load(LoadError::Files { .. } | LoadError::Secret { .. })
+            | Self::Abandoned(_) => true,
+            Self::Load(_) | Self::NoDocker | Self::NoRemote => false,
+        }
     }
 }
 
@@ -153,6 +167,7 @@ impl Assembler {
             cache,
             artifacts: Artifacts::open(options)?,
             egress: Egress::new(egress)?,
+            pulls: Pulls::default(),
             slots: Semaphore::new(MAX_PARALLEL),
             notes,
         })
@@ -165,7 +180,6 @@ impl Assembler {
 
     /// Resolves one server.
     pub async fn assemble(&self, config: ServerConfig, progress: &Progress) -> Assembled {
-        let _slot = self.slots.acquire().await;
         let since = Instant::now();
         let mut artifact = None;
         let mut notes = Vec::new();
@@ -182,21 +196,24 @@ impl Assembler {
         configs: Vec<ServerConfig>,
         progress: &Progress,
     ) -> Vec<Assembled> {
-        let spawn = |config: ServerConfig| {
-            let (assembler, progress) = (Arc::clone(self), Arc::clone(progress));
-            let task = {
-                let config = config.clone();
-                tokio::spawn(async move { assembler.assemble(config, &progress).await })
-            };
-            (config, task)
-        };
-        let tasks: Vec<_> = configs.into_iter().map(spawn).collect();
+        // All are started before the first is waited for.
+        let tasks: Vec<_> = configs.into_iter().map(|config| self.start(config, progress)).collect();
         let mut assembled = Vec::with_capacity(tasks.len());
-        for (config, task) in tasks {
-            let done = task.await;
-            assembled.push(done.unwrap_or_else(|error| Assembled::abandoned(config, &error)));
+        for task in tasks {
+            assembled.push(task.await);
         }
         assembled
+    }
+
+    /// Resolves one server in a task of its own: a panic leaves it unavailable, and says so.
+    fn start(
+        self: &Arc<Self>,
+        config: ServerConfig,
+        progress: &Progress,
+    ) -> impl Future<Output = Assembled> + Send + use<> {
+        let (assembler, progress, own) = (Arc::clone(self), Arc::clone(progress), config.clone());
+        let task = tokio::spawn(async move { assembler.assemble(own, &progress).await });
+        async move { task.await.unwrap_or_else(|error| Assembled::abandoned(config, &error)) }
     }
 
     /// Looks at a component without a policy.
@@ -218,7 +235,7 @@ impl Assembler {
         notes: &mut Vec<String>,
     ) -> Result<Arc<dyn Sandbox>, ServerError> {
         progress(&config.name, Step::Pulling(reference));
-        let artifact = self.artifacts.fetch(reference).await?;
+        let (artifact, _slot) = self.fetch(reference).await?;
         notes.extend(artifact.notes.iter().cloned());
         progress(&config.name, Step::Preparing(found.insert(Found::of(&artifact))));
         let options = PrepareOptions {
@@ -230,6 +247,24 @@ impl Assembler {
         notes.extend(component.notes().iter().cloned());
         Ok(Arc::new(component))
     }
+
+    /// An artifact, and a slot in which to prepare it.
+    async fn fetch(
+        &self,
+        reference: &Reference,
+    ) -> Result<(Artifact, Option<SemaphorePermit<'_>>), ArtifactError> {
+        // Slots are never closed, so there is one.
+        let slot = async || self.slots.acquire().await.ok();
+        let Reference::Oci(oci) = reference else {
+            let slot = slot().await;
+            return Ok((self.artifacts.fetch(reference).await?, slot));
+        };
+        let artifact = {
+            let _place = self.pulls.enter(oci.registry()).await;
+            self.artifacts.fetch(reference).await?
+        };
+        Ok((artifact, slot().await))
+    }
 }
 
 impl Assembled {
@@ -240,6 +275,11 @@ impl Assembled {
             Err(error) => ServerState::Unavailable(error.to_string()),
         };
         entry(&self.config, state)
+    }
+
+    /// Whether another try may end otherwise.
+    fn may_pass(&self) -> bool {
+        self.result.as_ref().is_err_and(|error| error.may_pass(self.config.component.as_ref()))
     }
 
     fn abandoned(config: ServerConfig, error: &tokio::task::JoinError) -> Self {

@@ -24,8 +24,19 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Between two tries at most. Against a gateway that hammers a registry.
 const MAX_RETRY: Duration = Duration::from_secs(300);
 
-/// What the supervisor tells of each server, whenever it was tried.
-pub type Told = Arc<dyn Fn(&Assembled) + Send + Sync>;
+/// What came of trying a server.
+#[derive(Clone, Copy)]
+pub struct News<'a> {
+    /// What it resolved to.
+    pub assembled: &'a Assembled,
+    /// Why the catalog does not serve it all the same.
+    pub refused: Option<&'a str>,
+    /// Whether nothing has changed since it was last tried.
+    pub again: bool,
+}
+
+/// Hears of each server, whenever it was tried.
+pub type Told = Arc<dyn Fn(News<'_>) + Send + Sync>;
 
 /// Resolves all servers into `gateway`, tells of each, and goes on until none can change any more.
 /// `ready` is called once, after the first catalog.
@@ -47,25 +58,33 @@ pub async fn supervise(
     let mut ready = Some(ready);
     let grace = Instant::now() + START_GRACE;
     loop {
-        if ready.is_none() || board.is_complete() || Instant::now() >= grace {
-            gateway.replace(Catalog::build(board.entries(), &CatalogSettings::default())?);
-            if let Some(ready) = ready.take() {
-                ready();
-            }
-        }
-        tokio::select! {
+        let changed = tokio::select! {
             Some(done) = tries.join_next() => {
-                // A try that panicked leaves its server as it was, with the reason it had.
+                // Only the end of the process ends a try before it has a result.
                 let Ok((index, count, assembled)) = done else { continue };
-                told(&assembled);
-                board.set(index, &assembled);
-                if assembled.result.as_ref().is_err_and(super::ServerError::may_pass) {
+                let changed = board.set(index, &assembled);
+                let catalog = board.catalog()?;
+                let refused = catalog.server(&assembled.config.name).and_then(|server| server.unavailable());
+                let refused = refused.filter(|_| assembled.result.is_ok());
+                told(News { assembled: &assembled, refused, again: !changed });
+                if assembled.may_pass() {
                     let (assembler, progress) = (Arc::clone(&assembler), Arc::clone(&progress));
                     tries.spawn(attempt(assembler, index, assembled.config, count + 1, progress));
                 }
+                changed
             }
-            () = sleep_until(grace), if ready.is_some() => {}
-            else => return Ok(()),
+            () = sleep_until(grace), if ready.is_some() => true,
+            else => false,
+        };
+        let is_first = ready.is_some() && (board.is_complete() || Instant::now() >= grace);
+        if is_first || (changed && ready.is_none()) {
+            gateway.replace(board.catalog()?);
+        }
+        if is_first && let Some(ready) = ready.take() {
+            ready();
+        }
+        if ready.is_none() && tries.is_empty() {
+            return Ok(());
         }
     }
 }
@@ -78,7 +97,7 @@ async fn attempt(
     progress: Progress,
 ) -> (usize, u32, Assembled) {
     sleep(pause(count)).await;
-    (index, count, assembler.assemble(config, &progress).await)
+    (index, count, assembler.start(config, &progress).await)
 }
 
 /// Before try `count`, from 0.
@@ -106,10 +125,16 @@ impl Board {
         }
     }
 
-    fn set(&mut self, index: usize, assembled: &Assembled) {
-        if let (Some(entry), Some(tried)) = (self.entries.get_mut(index), self.tried.get_mut(index)) {
-            *entry = assembled.entry();
-            self.untried -= usize::from(!std::mem::replace(tried, true));
+    /// Notes what a server resolved to; the result is whether that is new.
+    fn set(&mut self, index: usize, assembled: &Assembled) -> bool {
+        let (Some(entry), Some(tried)) = (self.entries.get_mut(index), self.tried.get_mut(index)) else {
+            return false;
+        };
+        let before = std::mem::replace(entry, assembled.entry());
+        self.untried -= usize::from(!std::mem::replace(tried, true));
+        match (&before.state, &entry.state) {
+            (ServerState::Unavailable(before), ServerState::Unavailable(now)) => before != now,
+            _ => true,
         }
     }
 
@@ -117,7 +142,7 @@ impl Board {
         self.untried == 0
     }
 
-    fn entries(&self) -> Vec<ServerEntry> {
+    fn catalog(&self) -> Result<Catalog, CatalogError> {
         let copy = |entry: &ServerEntry| ServerEntry {
             name: entry.name.clone(),
             state: entry.state.clone(),
@@ -125,7 +150,7 @@ impl Board {
             backend: entry.backend,
             source: entry.source.clone(),
         };
-        self.entries.iter().map(copy).collect()
+        Catalog::build(self.entries.iter().map(copy).collect(), &CatalogSettings::default())
     }
 }
 

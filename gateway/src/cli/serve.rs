@@ -14,8 +14,8 @@ use tracing::Level;
 use super::context::{Context, assembler, gateway_settings, start_log};
 use super::failure::Failure;
 use super::progress;
-use crate::assemble::supervise::supervise;
-use crate::assemble::{Assembled, Assembler};
+use crate::assemble::Assembler;
+use crate::assemble::supervise::{News, supervise};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::transport::http;
@@ -90,19 +90,25 @@ async fn keep(
     }
 }
 
-pub(super) fn tell(server: &Assembled) {
+/// Logs what came of trying a server; once, however often it is tried with the same end.
+pub(super) fn tell(News { assembled: server, refused, again }: News<'_>) {
     let name = &server.config.name;
+    if again {
+        tracing::debug!(server = name, "tried again, with the same end");
+        return;
+    }
     for note in &server.notes {
         tracing::warn!(server = name, "{note}");
     }
     let millis = u64::try_from(server.elapsed.as_millis()).unwrap_or(u64::MAX);
-    match &server.result {
-        Ok(sandbox) => {
+    match (&server.result, refused) {
+        (Ok(sandbox), None) => {
             let digest = server.artifact.as_ref().map(|found| tracing::field::display(&found.digest));
             let tools = sandbox.describe().tools.len();
             tracing::info!(server = name, tools, millis, digest, "ready");
         }
-        Err(error) => {
+        (Ok(_), Some(reason)) => tracing::error!(server = name, millis, "unavailable: {reason}"),
+        (Err(error), _) => {
             let hint = error.hint();
             tracing::error!(server = name, millis, hint, "unavailable: {error}");
         }
