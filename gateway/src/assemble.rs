@@ -154,7 +154,11 @@ impl Assembler {
     ///
     /// # Errors
     /// If settings make no sense, or wasmtime does not work on this machine.
-    pub fn new(options: ArtifactsOptions, egress: EgressOptions) -> Result<Self, AssembleError> {
+    pub fn new(
+        options: ArtifactsOptions,
+        egress: EgressOptions,
+        engine: EngineOptions,
+    ) -> Result<Self, AssembleError> {
         let mut notes = Vec::new();
         let cache = options.state_dir.as_deref().map(|dir| {
             notes.extend(state_dir::prepare(dir));
@@ -163,7 +167,7 @@ impl Assembler {
         notes.extend(cache.as_ref().and_then(CompiledCache::note).map(str::to_owned));
         let max_component = options.max_bytes;
         Ok(Self {
-            engine: Engine::new(EngineOptions { max_component, ..EngineOptions::default() })?,
+            engine: Engine::new(EngineOptions { max_component, ..engine })?,
             cache,
             artifacts: Artifacts::open(options)?,
             egress: Egress::new(egress)?,

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod call;
 mod check;
+mod compile;
 mod context;
 mod failure;
 mod inspect;
@@ -53,12 +54,16 @@ enum Command {
     Check(check::Check),
     Pull(pull::Pull),
     Push(push::Push),
+    Compile(compile::Compile),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     // Wrong usage ends here, with what clap says of it and exit code 2.
     let cli = Cli::parse();
+    if let Command::Compile(command) = cli.command {
+        return command.run();
+    }
     let result = start(cli);
     logging::flush();
     match result {
@@ -94,5 +99,6 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Check(command) => command.run(context).await,
         Command::Pull(command) => command.run(context).await,
         Command::Push(command) => command.run(context).await,
+        Command::Compile(_) => Err(Failure::silent()),
     }
 }

@@ -15,6 +15,7 @@ use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
 
 mod egress;
+mod engine;
 mod error;
 mod expand;
 mod gateway;
@@ -26,6 +27,7 @@ mod registries;
 mod secrets;
 mod server;
 
+pub use engine::EngineConfig;
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
 pub use expand::{Env, ExpandError};
 pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR};
@@ -48,6 +50,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[registries]` and the state directory.
     pub artifacts: ArtifactsOptions,
+    /// `[engine]`.
+    pub engine: EngineConfig,
     /// `[egress]`.
     pub egress: EgressOptions,
     /// `[servers.*]` by name.
@@ -128,6 +132,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
     let gateway = gateway::read(reader, root.section("gateway"), base, env);
     let mut artifacts = registries::read(root.section("registries"), base);
     artifacts.state_dir = Some(gateway.state_dir.clone());
+    let engine = engine::read(root.section("engine"));
     let egress = egress::read(root.section("egress"), base);
     let mut servers = BTreeMap::new();
     if let Some(section) = root.section("servers") {
@@ -142,7 +147,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
         }
     }
     root.finish();
-    Config { gateway, artifacts, egress, servers }
+    Config { gateway, artifacts, engine, egress, servers }
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

@@ -97,7 +97,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.fake.ended.fetch_add(1, Ordering::SeqCst);
         self.observer.finished(&Usage {
-            fuel: 42,
+            fuel: Some(42),
             memory_peak: 65_536,
             wall: Duration::from_micros(7),
             bytes_in: self.bytes_in,

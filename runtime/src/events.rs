@@ -35,8 +35,8 @@ impl Backend {
 /// What a call consumed. Known for every call, failed and cancelled ones too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Fuel burned.
-    pub fuel: u64,
+    /// Fuel burned; `None` where it is not metered.
+    pub fuel: Option<u64>,
     /// Highest sum of bytes over all linear memories and tables.
     pub memory_peak: u64,
     /// From start of the sandbox to its end.

@@ -8,14 +8,16 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`artifact`], [`wit`], [`secret`] |
+//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`secret`], [`artifact`], [`wit`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
 //! | 4 | [`wasm`] |
 
 pub mod artifact;
+pub mod budget;
 pub mod egress;
 pub mod events;
+pub mod host;
 pub mod limits;
 pub mod policy;
 pub mod sandbox;

@@ -58,7 +58,7 @@ impl Call {
         start_log(config.gateway.log, Level::WARN)?;
         let server = config.servers.remove(&target.server).ok_or_else(|| unknown_server(&target, &config))?;
         let Resolved { assembled, catalog, notes } =
-            context::resolve(config.artifacts, config.egress, vec![server]).await?;
+            context::resolve(config.artifacts, config.egress, &config.engine, vec![server]).await?;
         for note in notes.iter().chain(assembled.iter().flat_map(|server| &server.notes)) {
             progress::line(&format!("warning: {note}"));
         }
@@ -97,10 +97,8 @@ impl Call {
         if let Some(usage) = usage {
             let (time, memory) = (human_time(usage.wall), human_size(usage.memory_peak));
             let (bytes_in, bytes_out) = (human_size(usage.bytes_in), human_size(usage.bytes_out));
-            progress::line(&format!(
-                "{time}, fuel {}, memory {memory}, {bytes_in} in, {bytes_out} out",
-                usage.fuel
-            ));
+            let fuel = usage.fuel.map_or_else(|| "not metered".to_owned(), |fuel| fuel.to_string());
+            progress::line(&format!("{time}, fuel {fuel}, memory {memory}, {bytes_in} in, {bytes_out} out"));
         }
         match result {
             Ok(outcome) => {
@@ -138,7 +136,8 @@ struct ErrorReport {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Usage {
-    fuel: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
     memory_peak: u64,
     wall_micros: u64,
     bytes_in: u64,

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
+use toolgate_runtime::wasm::{Compiler, EngineOptions};
 use tracing::Level;
 
+use super::compile;
 use super::failure::Failure;
 use super::progress;
 use crate::assemble::{AssembleError, Assembled, Assembler};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::config::{self, Config, GatewayConfig, LogFormat, ServerConfig};
+use crate::config::{self, Config, EngineConfig, GatewayConfig, LogFormat, ServerConfig};
 use crate::gateway::GatewaySettings;
 use crate::logging::{self, StartError};
 use crate::mcp::session::SessionKey;
@@ -67,8 +69,20 @@ pub(super) fn start_log(format: Option<LogFormat>, default: Level) -> Result<Log
 }
 
 /// The engine and all else that resolves servers.
-pub(super) fn assembler(options: ArtifactsOptions, egress: EgressOptions) -> Result<Arc<Assembler>, Failure> {
-    let assembler = Assembler::new(options, egress).map_err(|error| match &error {
+///
+/// Components are compiled in a process of their own: this program, called by `toolgate compile`.
+pub(super) fn assembler(
+    options: ArtifactsOptions,
+    egress: EgressOptions,
+    config: &EngineConfig,
+) -> Result<Arc<Assembler>, Failure> {
+    let engine = EngineOptions {
+        compiler: Compiler::Process(vec![compile::NAME.to_owned()]),
+        compile_timeout: config.compile_timeout,
+        metering: config.metering,
+        ..EngineOptions::default()
+    };
+    let assembler = Assembler::new(options, egress, engine).map_err(|error| match &error {
         AssembleError::Artifacts(cause) => match cause.hint() {
             Some(hint) => Failure::of(&error).hint(hint),
             None => Failure::of(&error),
@@ -90,9 +104,10 @@ pub(super) struct Resolved {
 pub(super) async fn resolve(
     options: ArtifactsOptions,
     egress: EgressOptions,
+    engine: &EngineConfig,
     servers: Vec<ServerConfig>,
 ) -> Result<Resolved, Failure> {
-    let assembler = assembler(options, egress)?;
+    let assembler = assembler(options, egress, engine)?;
     let assembled = assembler.assemble_all(servers, &progress::shown()).await;
     let entries = assembled.iter().map(Assembled::entry).collect();
     let catalog = Catalog::build(entries, &CatalogSettings::default());

@@ -38,7 +38,8 @@ impl List {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
         let servers = config.servers.into_values().collect();
-        let Resolved { catalog, .. } = context::resolve(config.artifacts, config.egress, servers).await?;
+        let Resolved { catalog, .. } =
+            context::resolve(config.artifacts, config.egress, &config.engine, servers).await?;
         let mut tools = Vec::new();
         for server in catalog.servers() {
             if let ServerState::Unavailable(reason) = server.state() {

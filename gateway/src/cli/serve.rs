@@ -44,7 +44,7 @@ impl Serve {
         start_log(config.gateway.log, Level::INFO)?;
         let (first, second) = signals()?;
         let listener = listen(config.gateway.listen).await?;
-        let assembler = assembler(config.artifacts.clone(), config.egress.clone())?;
+        let assembler = assembler(config.artifacts.clone(), config.egress.clone(), &config.engine)?;
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
         let settings = config.gateway.http.clone();

@@ -87,8 +87,8 @@ fn meta(out: &mut Vec<u8>, revision: Revision, usage: Option<&Usage>, error: Opt
     }
     if let Some(usage) = usage {
         members.push(format!(
-            r#""toolgate/usage":{{"fuel":{},"memoryPeak":{},"wallMicros":{},"bytesIn":{},"bytesOut":{},"backend":"{}"}}"#,
-            usage.fuel,
+            r#""toolgate/usage":{{{}"memoryPeak":{},"wallMicros":{},"bytesIn":{},"bytesOut":{},"backend":"{}"}}"#,
+            usage.fuel.map_or_else(String::new, |fuel| format!(r#""fuel":{fuel},"#)),
             usage.memory_peak,
             usage.wall.as_micros(),
             usage.bytes_in,

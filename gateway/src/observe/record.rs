@@ -184,7 +184,7 @@ impl Drop for Shared {
             outcome = facts.outcome,
             cause = facts.cause.as_deref().map(|c| tracing::field::display(printable(c, MAX_TEXT))),
             micros = micros(self.since.elapsed()),
-            fuel = usage.map(|u| u.fuel),
+            fuel = usage.and_then(|u| u.fuel),
             memory_peak = usage.map(|u| u.memory_peak),
             wall_micros = usage.map(|u| micros(u.wall)),
             bytes_in = usage.map(|u| u.bytes_in),

@@ -30,7 +30,7 @@ async fn a_sandbox_that_misses_its_deadline_is_ended() {
     let completed = run(&gateway).await.unwrap();
     assert!(matches!(completed.result, Err(CallError::Deadline { .. })));
     assert_eq!(fake.ended.load(Ordering::SeqCst), 1);
-    assert_eq!(completed.usage.unwrap().fuel, 42, "the abandoned sandbox still tells its usage");
+    assert_eq!(completed.usage.unwrap().fuel, Some(42), "the abandoned sandbox still tells its usage");
 }
 
 #[tokio::test]

@@ -13,16 +13,15 @@ mod entry;
 mod key;
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use wasmtime::component::Component;
-
-use self::entry::{Entry, Identity};
+use self::entry::Identity;
 use self::key::Key;
+use super::code::Code;
 use super::engine::Engine;
 use crate::artifact::Digest;
 
@@ -79,36 +78,41 @@ impl CompiledCache {
 
     /// The code compiled from the bytes of `digest` for `engine`, or why it was not taken. No note
     /// means that there simply was none. Blocks.
-    pub(super) fn load(&self, engine: &Engine, digest: &Digest) -> (Option<Component>, Option<String>) {
+    pub(super) fn load(&self, engine: &Engine, digest: &Digest) -> (Option<Code>, Option<String>) {
         let Ok(key) = &self.0.key else {
             return (None, None);
         };
         let identity = Identity::new(engine, digest);
         let path = self.path(&identity);
-        let entry = match Entry::read(&path, key, &identity) {
-            Ok(entry) => entry,
-            Err(entry::Unusable::Absent) => return (None, None),
-            Err(unusable) => return (None, Some(rebuilt(&path, &unusable))),
-        };
-        match entry.load(engine) {
-            Ok(component) => (Some(component), None),
-            Err(error) => (None, Some(rebuilt(&path, &error))),
+        match entry::open(&path, key, &identity) {
+            Ok(code) => (Some(code), None),
+            Err(entry::Unusable::Absent) => (None, None),
+            Err(unusable) => (None, Some(rebuilt(&path, &unusable))),
         }
     }
 
-    /// Keeps `component`, or says why it can't be kept. Blocks.
-    pub(super) fn store(&self, engine: &Engine, digest: &Digest, component: &Component) -> Option<String> {
+    /// Keeps what was compiled. Returns it as it is kept, if it is, and why it is not. Blocks.
+    pub(super) fn store(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+        code: &mut File,
+    ) -> (Option<Code>, Option<String>) {
         let Ok(key) = &self.0.key else {
-            return None;
+            return (None, None);
         };
         let identity = Identity::new(engine, digest);
         let path = self.path(&identity);
-        let kept = entry::seal(key, &identity, component)
-            .map_err(io::Error::other)
-            .and_then(|bytes| write_whole(&self.0.dir, &path, &bytes));
+        let write = |out: &mut tempfile::NamedTempFile| entry::seal(key, &identity, code, out);
+        let written = write_whole(&self.0.dir, &path, write);
         self.evict();
-        let failed = |error| format!("compiled code was not kept in `{}`: {error}", path.display());
-        kept.err().map(failed)
+        match written {
+            // Gone again where it alone is more than is kept, or where another process removed it.
+            Ok(()) => (entry::open(&path, key, &identity).ok(), None),
+            Err(error) => {
+                (None, Some(format!("compiled code was not kept in `{}`: {error}", path.display())))
+            }
+        }
     }
 
     fn path(&self, identity: &Identity) -> PathBuf {
@@ -184,9 +188,13 @@ fn make_dir(dir: &Path) -> Result<(), String> {
 }
 
 /// Writes a file so that it is there whole or not at all, also after a power loss.
-fn write_whole(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(
+    dir: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut tempfile::NamedTempFile) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = temporary(dir)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(dir)?.sync_all()

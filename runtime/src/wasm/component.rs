@@ -11,13 +11,14 @@ use std::time::Instant;
 use async_trait::async_trait;
 use tokio::time::timeout_at;
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
+use wasmtime::component::Val;
 
 use super::capability::env::Env;
 use super::capability::files::Files;
 use super::capability::secrets;
 use super::compiled::CompiledCache;
-use super::engine::Engine;
+use super::engine::{Engine, Metering};
+use super::instances::{Instances, Linked, Loaded};
 use super::load::{self, LoadError};
 use super::meter::Account;
 use super::state::{self, Given, Grants, State};
@@ -43,21 +44,14 @@ pub struct PrepareOptions<'a> {
 
 /// A component that is ready to be called.
 pub struct Component {
-    engine: Engine,
-    pre: InstancePre<State>,
+    metering: Metering,
+    instances: Instances,
     description: Description,
     /// In the order of the tools.
-    callables: Vec<Callable>,
+    functions: Vec<Function>,
     policy: Arc<Policy>,
     grants: Grants,
-    /// Memory mappings that a call takes, at most.
-    mappings: u32,
     notes: Vec<String>,
-}
-
-struct Callable {
-    function: Function,
-    index: ComponentExportIndex,
 }
 
 impl Component {
@@ -74,24 +68,22 @@ impl Component {
         let compiled = load::compile(engine, artifact, options.cache).await?;
         let (engine, bytes) = (engine.clone(), artifact.bytes.clone());
         load::blocking(move || {
-            let load::Compiled { component, notes } = compiled;
-            load::check_limits(&component, &policy.limits)?;
+            let load::Compiled { loaded, code, notes } = compiled;
+            load::check_limits(&loaded.component, &policy.limits)?;
             secrets::prepare(&policy.grants)?;
-            let pre = link(&engine, &component)?;
-            let found = wit::discover(engine.wasmtime(), &component, &bytes, &options.rename)?;
+            let found = discover(&loaded, &bytes, &options.rename)?;
             let grants = Grants {
                 env: Env::prepare(policy.grants.env().clone()),
                 files: Files::prepare(policy.grants.files())?,
                 egress: options.egress.unwrap_or_default(),
             };
             Ok(Self {
-                engine,
-                pre,
+                instances: Instances::new(&engine, code, loaded, &found.functions)?,
+                metering: engine.options().metering,
                 description: describe(&found),
-                callables: callables(&component, found.functions)?,
+                functions: found.functions,
                 policy: Arc::new(policy),
                 grants,
-                mappings: mappings(&component),
                 notes,
             })
         })
@@ -110,21 +102,6 @@ impl Component {
         let read = secrets::for_guest(&self.policy.grants);
         let late = |_| CallError::Deadline { after: since.elapsed() };
         timeout_at(deadline.into(), read).await.map_err(late)?
-    }
-
-    async fn run(
-        &self,
-        store: &mut Store<State>,
-        callable: &Callable,
-        arguments: &[Val],
-    ) -> wasmtime::Result<Vec<Val>> {
-        let instance = self.pre.instantiate_async(&mut *store).await?;
-        let function = instance
-            .get_func(&mut *store, callable.index)
-            .ok_or_else(|| wasmtime::format_err!("the function is not exported"))?;
-        let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
-        function.call_async(store, arguments, &mut results).await?;
-        Ok(results)
     }
 
     fn answer(
@@ -153,50 +130,58 @@ impl Sandbox for Component {
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
         let limits = &self.policy.limits;
         let observer = invocation.observer.clone();
-        let mut account = Account::open(observer, limits.fuel, invocation.arguments.get());
-        let callable = self
-            .callables
-            .get(invocation.tool)
-            .ok_or_else(|| CallError::Internal(format!("there is no tool at index {}", invocation.tool)))?;
-        let arguments = wit::value::parse_arguments(&callable.function, &invocation.arguments)
+        // Declared before the account, which holds the store: a store goes before its room does.
+        let room;
+        let mut account = Account::open(observer, self.metering.budget(limits), invocation.arguments.get());
+        let tool = invocation.tool;
+        let function = self
+            .functions
+            .get(tool)
+            .ok_or_else(|| CallError::Internal(format!("there is no tool at index {tool}")))?;
+        let arguments = wit::value::parse_arguments(function, &invocation.arguments)
             .map_err(|error| CallError::Arguments(error.to_string()))?;
-        let permit = self.engine.mappings().try_acquire_many(self.mappings);
-        let _permit = permit.map_err(|_| {
-            CallError::Unavailable("too many calls run at a time for `vm.max_map_count`".to_owned())
-        })?;
         let given =
             Given { observer: invocation.observer, secrets: self.secrets(invocation.deadline).await? };
-        let store = state::store(&self.engine, &self.grants, &self.policy, given)
+        room = self.instances.room().await?;
+        let engine = room.linked.pre.engine();
+        let store = state::store(self.metering, engine, &self.grants, &self.policy, given)
             .map_err(|error| CallError::Internal(load::reason(&error)))?;
-        let run = self.run(account.run_in(store), callable, &arguments);
+        let run = run(room.linked, account.run_in(store), tool, &arguments);
         match timeout_at(invocation.deadline.into(), run).await {
-            Ok(Ok(results)) => self.answer(&mut account, &callable.function, &results),
+            Ok(Ok(results)) => self.answer(&mut account, function, &results),
             Ok(Err(error)) => Err(trap::call_error(&error, account.refused(), limits)),
             Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
         }
     }
 }
 
-/// Counts generously: a memory is its guards, its initial image, what is used and what is
-/// reserved; a large table is one mapping; and there is the stack with its guard.
-fn mappings(component: &wasmtime::component::Component) -> u32 {
-    let Some(needs) = component.resources_required() else {
-        return 16;
-    };
-    let memories = needs.num_memories.saturating_mul(5);
-    memories.saturating_add(needs.num_tables).saturating_add(3)
+async fn run(
+    linked: &Linked,
+    store: &mut Store<State>,
+    tool: usize,
+    arguments: &[Val],
+) -> wasmtime::Result<Vec<Val>> {
+    let instance = linked.pre.instantiate_async(&mut *store).await?;
+    let function = instance
+        .get_func(&mut *store, linked.exports[tool])
+        .ok_or_else(|| wasmtime::format_err!("the function is not exported"))?;
+    let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
+    function.call_async(store, arguments, &mut results).await?;
+    Ok(results)
 }
 
-fn link(
-    engine: &Engine,
-    component: &wasmtime::component::Component,
-) -> Result<InstancePre<State>, LoadError> {
+/// The tools of a component that can be linked.
+fn discover(
+    loaded: &Loaded,
+    bytes: &[u8],
+    rename: &BTreeMap<String, String>,
+) -> Result<Discovery, LoadError> {
+    let component = &loaded.component;
     let unknown = link::unknown(component);
     if !unknown.is_empty() {
         return Err(LoadError::Imports(unknown));
     }
-    let linked = engine.linker().instantiate_pre(component);
-    linked.map_err(|error| LoadError::Link { reason: load::reason(&error) })
+    Ok(wit::discover(component.engine(), component, bytes, rename)?)
 }
 
 /// What is published of the functions that were found.
@@ -216,24 +201,4 @@ pub(super) fn describe(found: &Discovery) -> Description {
         tools: found.functions.iter().map(tool).collect(),
         skipped: found.skipped.iter().map(skipped).collect(),
     }
-}
-
-fn callables(
-    component: &wasmtime::component::Component,
-    functions: Vec<Function>,
-) -> Result<Vec<Callable>, LoadError> {
-    let find = |function: &Function| {
-        let interface = match &function.interface {
-            Some(name) => Some(component.get_export_index(None, &**name)?),
-            None => None,
-        };
-        component.get_export_index(interface.as_ref(), &*function.export)
-    };
-    let callable = |function: Function| match find(&function) {
-        Some(index) => Ok(Callable { function, index }),
-        None => Err(LoadError::Invalid {
-            reason: format!("its export `{}` can't be found again", function.path()),
-        }),
-    };
-    functions.into_iter().map(callable).collect()
 }

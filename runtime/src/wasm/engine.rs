@@ -4,8 +4,9 @@
 //! of, how they are metered, how large their stacks are, and what they are linked against. What
 //! differs per server is in `component`, what differs per call in `state`.
 //!
-//! Guests are metered by fuel only: it bounds their work and, because a store yields every
-//! [`YIELD_INTERVAL`] units, it also bounds how long they hold a worker thread.
+//! There is one meter (see [`Metering`]): each one costs, and together they cost more than twice.
+//! And there are two wasmtime engines that differ in nothing but where instances get their memory:
+//! from a pool, or on demand. Code compiled for one runs in both.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -18,8 +19,14 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Config, WasmBacktraceDetails};
 
+use super::compiler::Compiler;
 use super::link;
+use super::pool::{self, Pool, PoolPlan};
 use super::state::State;
+use super::ticker::Ticker;
+use crate::budget::Budget;
+use crate::host::Host;
+use crate::limits::Limits;
 
 /// Fuel between two yields: about 1 ms of guest time, which is how late a deadline or another
 /// task on the same worker thread can be. Against guests that spin.
@@ -38,11 +45,52 @@ const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not z
 /// interpreter with its library is below 20 MiB.
 const MAX_COMPONENT: u64 = 64 * 1024 * 1024;
 
-/// Time that a component may take to compile. Against modules built to be slow to compile.
-const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Bytes of a memory's initial image that is stored whole. Interpreters have tens of megabytes.
+const MAX_IMAGE: u64 = 64 * 1024 * 1024;
 
-/// Memory mappings of a process where the kernel does not say, which is also Linux's default.
-const MAX_MAPPINGS: usize = 65_530;
+/// Memory mappings that are left to everything but guests: threads, files, the allocator.
+const SPARE_MAPPINGS: u64 = 4_096;
+
+/// How guests are kept from running without end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// Every instruction is counted: a budget, an exact account, and a yield every so often.
+    #[default]
+    Fuel,
+    /// Guests yield as time passes, and only the deadline ends them; nothing is counted.
+    Epoch,
+}
+
+impl Metering {
+    /// The fuel of a call, if it is counted.
+    pub(super) fn budget(self, limits: &Limits) -> Option<u64> {
+        match self {
+            Self::Fuel => Some(limits.fuel),
+            Self::Epoch => None,
+        }
+    }
+
+    /// The name in configs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fuel => "fuel",
+            Self::Epoch => "epoch",
+        }
+    }
+}
+
+impl std::str::FromStr for Metering {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "fuel" => Ok(Self::Fuel),
+            "epoch" => Ok(Self::Epoch),
+            _ => Err(()),
+        }
+    }
+}
 
 /// What an [`Engine`] can be told.
 #[derive(Clone, Debug)]
@@ -51,13 +99,40 @@ pub struct EngineOptions {
     pub max_component: u64,
     /// Compilations that take longer are given up.
     pub compile_timeout: Duration,
-    /// Compilations at a time; each one uses all processors while it can.
+    /// Compilations at a time.
     pub compile_concurrency: usize,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// How guests are kept from running without end.
+    pub metering: Metering,
+    /// The pool of instances.
+    pub pool: PoolPlan,
+    /// Memory mappings that the process may have.
+    pub mappings: u64,
+}
+
+impl EngineOptions {
+    /// Time that a component may take to compile. Against modules built to be slow to compile.
+    pub const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+
+    /// What suits this machine.
+    #[must_use]
+    pub fn for_host(host: &Host) -> Self {
+        Self {
+            max_component: MAX_COMPONENT,
+            compile_timeout: Self::COMPILE_TIMEOUT,
+            compile_concurrency: host.processors.max(2),
+            compiler: Compiler::default(),
+            metering: Metering::default(),
+            pool: PoolPlan::for_host(host),
+            mappings: host.mappings,
+        }
+    }
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { max_component: MAX_COMPONENT, compile_timeout: COMPILE_TIMEOUT, compile_concurrency: 2 }
+        Self::for_host(&Host::read())
     }
 }
 
@@ -71,12 +146,26 @@ pub struct EngineError(wasmtime::Error);
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    wasmtime: wasmtime::Engine,
-    linker: Linker<State>,
+    on_demand: Allocator,
+    pooled: Option<(Allocator, Pool)>,
     compatibility: [u8; 32],
     compiling: Semaphore,
-    mappings: Semaphore,
+    mappings: Budget,
     options: EngineOptions,
+    _ticker: Option<Ticker>,
+}
+
+/// A wasmtime engine, which decides where instances get their memory, and what they link against.
+pub(super) struct Allocator {
+    pub(super) wasmtime: wasmtime::Engine,
+    pub(super) linker: Linker<State>,
+}
+
+impl Allocator {
+    fn new(wasmtime: wasmtime::Engine) -> Result<Self, EngineError> {
+        let linker = link::wasi(&wasmtime).map_err(EngineError)?;
+        Ok(Self { wasmtime, linker })
+    }
 }
 
 impl Engine {
@@ -84,22 +173,50 @@ impl Engine {
     ///
     /// # Errors
     /// If the processor or the operating system lacks what wasmtime needs.
-    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let wasmtime = wasmtime::Engine::new(&config()).map_err(EngineError)?;
-        let linker = link::wasi(&wasmtime).map_err(EngineError)?;
-        let compatibility = compatibility(&wasmtime);
-        let compiling = Semaphore::new(options.compile_concurrency.max(1));
-        let mappings = Semaphore::new(mappings());
-        Ok(Self(Arc::new(Inner { wasmtime, linker, compatibility, compiling, mappings, options })))
+    pub fn new(mut options: EngineOptions) -> Result<Self, EngineError> {
+        let config = config(options.metering);
+        let on_demand = wasmtime::Engine::new(&config).map_err(EngineError)?;
+        let pooled = match Pool::set_up(&config, &mut options.pool) {
+            Some((engine, pool)) => Some((Allocator::new(engine)?, pool)),
+            None => None,
+        };
+        let spent = u64::from(options.pool.slots) * pool::MAPPINGS_PER_SLOT;
+        let mappings = options.mappings.saturating_sub(SPARE_MAPPINGS.saturating_add(spent));
+        let metered = [Some(&on_demand), pooled.as_ref().map(|(pool, _)| &pool.wasmtime)];
+        let ticker = match options.metering {
+            Metering::Fuel => None,
+            Metering::Epoch => Some(Ticker::start(metered.into_iter().flatten().cloned().collect())),
+        };
+        Ok(Self(Arc::new(Inner {
+            compatibility: compatibility(&on_demand),
+            on_demand: Allocator::new(on_demand)?,
+            pooled,
+            compiling: Semaphore::new(options.compile_concurrency.max(1)),
+            mappings: Budget::new(mappings),
+            options,
+            _ticker: ticker,
+        })))
     }
 
-    /// The wasmtime engine, for reading the types of a component.
-    pub fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0.wasmtime
+    /// What the engine was told, with the pool as it is.
+    #[must_use]
+    pub fn options(&self) -> &EngineOptions {
+        &self.0.options
     }
 
-    pub(super) fn linker(&self) -> &Linker<State> {
-        &self.0.linker
+    /// The wasmtime engine whose instances are allocated on demand.
+    pub(super) fn on_demand(&self) -> &wasmtime::Engine {
+        &self.0.on_demand.wasmtime
+    }
+
+    /// Where instances are allocated on demand.
+    pub(super) fn demand(&self) -> &Allocator {
+        &self.0.on_demand
+    }
+
+    /// Where instances come from a pool, and what is left of it.
+    pub(super) fn pooled(&self) -> Option<&(Allocator, Pool)> {
+        self.0.pooled.as_ref()
     }
 
     /// Identifies everything that compiled code depends on: wasmtime's version, its settings and
@@ -112,14 +229,16 @@ impl Engine {
         &self.0.compiling
     }
 
-    /// Memory mappings that running calls may take together. A call takes a permit for each.
-    pub(super) fn mappings(&self) -> &Semaphore {
+    /// Memory mappings that calls outside of the pool may take together. Past the last one that
+    /// the process may have, every allocation fails, not only those of guests.
+    pub(super) fn mappings(&self) -> &Budget {
         &self.0.mappings
     }
+}
 
-    pub(super) fn options(&self) -> &EngineOptions {
-        &self.0.options
-    }
+/// An engine for compiling alone, whose code all others of this process's kind can run.
+pub(super) fn compiling(metering: Metering) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config(metering))
 }
 
 impl fmt::Debug for Engine {
@@ -128,17 +247,21 @@ impl fmt::Debug for Engine {
     }
 }
 
-fn config() -> Config {
+fn config(metering: Metering) -> Config {
     let mut config = Config::new();
-    meter(&mut config);
+    match metering {
+        Metering::Fuel => config.consume_fuel(true),
+        Metering::Epoch => config.epoch_interruption(true),
+    };
+    stacks(&mut config);
     features(&mut config);
-    allocation(&mut config);
+    // Initial contents are mapped copy-on-write and not copied, however sparse they are.
+    config.memory_init_cow(true).memory_guaranteed_dense_image_size(MAX_IMAGE).table_lazy_init(true);
     config
 }
 
-fn meter(config: &mut Config) {
+fn stacks(config: &mut Config) {
     config
-        .consume_fuel(true)
         .max_wasm_stack(MAX_WASM_STACK)
         .async_stack_size(ASYNC_STACK)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
@@ -160,26 +283,10 @@ fn features(config: &mut Config) {
         .wasm_component_model_fixed_length_lists(true);
 }
 
-/// Instances are allocated on demand. A memory reserves its full 4 GiB of address space, so that
-/// it never moves and needs no bounds checks, and costs two or three mappings of the 65,530 that a
-/// process has by default; initial contents are mapped copy-on-write and not copied. A pooling
-/// allocator is set here and nowhere else.
-fn allocation(config: &mut Config) {
-    config.memory_init_cow(true).table_lazy_init(true);
-}
-
 pub(super) fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
     let mut hasher = Sha256Hasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.0.finalize().into()
-}
-
-/// Half of the mappings that the kernel gives this process. Past the last one every allocation
-/// fails, not only those of guests, so many calls at a time must not come near it.
-fn mappings() -> usize {
-    let read = std::fs::read_to_string("/proc/sys/vm/max_map_count");
-    let most = read.ok().and_then(|text| text.trim().parse().ok());
-    (most.unwrap_or(MAX_MAPPINGS) / 2).min(Semaphore::MAX_PERMITS)
 }
 
 /// Feeds a [`Hash`] to SHA-256: a name for stored files must not collide by accident.

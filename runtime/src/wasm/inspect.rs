@@ -44,11 +44,11 @@ pub struct Inspection {
 /// If it is not a component, or its functions can't all be offered under their names.
 pub async fn inspect(engine: &Engine, artifact: &Artifact) -> Result<Inspection, LoadError> {
     let compiled = load::compile(engine, artifact, None).await?;
-    let component = compiled.component;
-    let (engine, bytes) = (engine.clone(), artifact.bytes.clone());
+    let component = compiled.loaded.component;
+    let bytes = artifact.bytes.clone();
     let digest = artifact.digest;
     load::blocking(move || {
-        let found = wit::discover(engine.wasmtime(), &component, &bytes, &BTreeMap::new())?;
+        let found = wit::discover(component.engine(), &component, &bytes, &BTreeMap::new())?;
         let imports = link::imports(&component);
         Ok(Inspection {
             digest,

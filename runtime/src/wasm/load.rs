@@ -4,15 +4,19 @@
 //! compiling is bounded in time and number. It runs on threads that may block, never on those that
 //! serve calls. Compiled code is taken from the cache where there is one.
 
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
+use super::code::Code;
 use super::compiled::CompiledCache;
+use super::compiler;
 use super::engine::Engine;
+use super::instances::{self, Loaded};
+use super::pool::TABLE_ELEMENTS;
 use crate::artifact::{Artifact, Digest};
 use crate::limits::Limits;
 use crate::secret::SecretError;
@@ -53,9 +57,15 @@ pub enum LoadError {
         /// The limit.
         after: Duration,
     },
-    /// A fault of the compiler.
+    /// A fault of the compiler, or more memory or processor time than it may take.
     #[error("the compiler crashed on the component: {0}")]
     CompilerCrash(String),
+    /// The compiler's process can't be started.
+    #[error("the compiler can't be started: {0}")]
+    Compiler(io::Error),
+    /// Compiled code has no place.
+    #[error("there is no place for compiled code: {0}")]
+    Code(io::Error),
     /// Imports that nothing provides.
     #[error("the component imports what is not provided: {}", .0.join(", "))]
     Imports(Vec<String>),
@@ -86,6 +96,14 @@ pub enum LoadError {
         /// What is wrong with it.
         cause: SecretError,
     },
+    /// A table that no limit allows.
+    #[error(
+        "the component needs a table of {needs} elements; {TABLE_ELEMENTS} are the most that a table may have"
+    )]
+    Table {
+        /// Elements.
+        needs: u64,
+    },
     /// A granted directory that can't be opened.
     #[error("the grant `{line}` can't be used: {cause}; create the directory or correct `host`")]
     Files {
@@ -98,7 +116,9 @@ pub enum LoadError {
 
 /// A compiled component, and what is worth telling about how it came to be.
 pub(super) struct Compiled {
-    pub(super) component: Component,
+    pub(super) loaded: Loaded,
+    /// What it was loaded from.
+    pub(super) code: Code,
     pub(super) notes: Vec<String>,
 }
 
@@ -111,16 +131,30 @@ pub(super) async fn compile(
     check(&artifact.bytes, engine.options().max_component)?;
     let mut notes = Vec::new();
     if let Some(cache) = cache {
-        let (cache, engine, digest) = (cache.clone(), engine.clone(), artifact.digest);
-        let (found, note) = blocking(move || cache.load(&engine, &digest)).await?;
+        let (cache, shared, digest) = (cache.clone(), engine.clone(), artifact.digest);
+        let (kept, note) = blocking(move || cache.load(&shared, &digest)).await?;
         notes.extend(note);
-        if let Some(component) = found {
-            return Ok(Compiled { component, notes });
+        if let Some(code) = kept {
+            match load(engine, code).await? {
+                Ok((loaded, code)) => return Ok(Compiled { loaded, code, notes }),
+                Err(why) => notes.push(format!("`{}` was compiled again: {why}", artifact.reference)),
+            }
         }
     }
-    let (component, note) = compile_now(engine, artifact, cache).await?;
+    let (code, note) = compile_now(engine, artifact, cache).await?;
     notes.extend(note);
-    Ok(Compiled { component, notes })
+    let (loaded, code) = load(engine, code).await?.map_err(|reason| LoadError::Invalid { reason })?;
+    Ok(Compiled { loaded, code, notes })
+}
+
+/// Loads code, or says why it can't be loaded.
+async fn load(engine: &Engine, code: Code) -> Result<Result<(Loaded, Code), String>, LoadError> {
+    let engine = engine.clone();
+    let load = move || match instances::load(&engine, &code) {
+        Ok(loaded) => Ok((loaded, code)),
+        Err(error) => Err(reason(&error)),
+    };
+    blocking(load).await
 }
 
 /// Looks at the first bytes, so that common mistakes get their own message.
@@ -140,34 +174,32 @@ fn check(bytes: &[u8], limit: u64) -> Result<(), LoadError> {
     }
 }
 
-/// Waits for its turn and compiles. A compilation that takes too long is given up: its thread
-/// can't be stopped, but its turn goes to the next, so that one component can't keep others from
-/// being served.
+/// Waits for its turn, compiles, and keeps the code where there is a cache. What takes too long is
+/// given up, so that one component can't keep others from being served.
 async fn compile_now(
     engine: &Engine,
     artifact: &Artifact,
     cache: Option<&CompiledCache>,
-) -> Result<(Component, Option<String>), LoadError> {
+) -> Result<(Code, Option<String>), LoadError> {
     let after = engine.options().compile_timeout;
-    let (shared, bytes) = (engine.clone(), artifact.bytes.clone());
-    let (cache, digest) = (cache.cloned(), artifact.digest);
-    let work = move || compile_blocking(&shared, &bytes, cache.as_ref(), &digest);
-    let _turn = engine.compiling().acquire().await;
     let timed_out = |_| LoadError::CompileTimeout { after };
-    let compiled = tokio::time::timeout(after, blocking(work)).await;
-    compiled.map_err(timed_out)??
+    let turn = engine.compiling().acquire().await;
+    let compiled = tokio::time::timeout(after, compiler::run(engine, &artifact.bytes)).await;
+    let file = compiled.map_err(timed_out)??;
+    drop(turn);
+    let (cache, engine, digest) = (cache.cloned(), engine.clone(), artifact.digest);
+    blocking(move || keep(&engine, cache.as_ref(), &digest, file)).await
 }
 
-fn compile_blocking(
+fn keep(
     engine: &Engine,
-    bytes: &Bytes,
     cache: Option<&CompiledCache>,
     digest: &Digest,
-) -> Result<(Component, Option<String>), LoadError> {
-    let compiled = Component::from_binary(engine.wasmtime(), bytes);
-    let component = compiled.map_err(|error| LoadError::Invalid { reason: reason(&error) })?;
-    let note = cache.and_then(|cache| cache.store(engine, digest, &component));
-    Ok((component, note))
+    mut file: File,
+) -> (Code, Option<String>) {
+    let (kept, note) = cache.map_or((None, None), |cache| cache.store(engine, digest, &mut file));
+    // SAFETY: the compiler wrote the file for this engine, and nobody else knows it.
+    (kept.unwrap_or_else(|| unsafe { Code::from_trusted(file) }), note)
 }
 
 /// Runs what may take long or panic away from the threads that serve calls.
@@ -191,6 +223,10 @@ pub(super) fn check_limits(component: &Component, limits: &Limits) -> Result<(),
         ("tables", needs.num_tables.into(), limits.tables.into()),
         ("memories", needs.num_memories.into(), limits.memories.into()),
     ];
+    let elements = needs.max_initial_table_size.unwrap_or(0);
+    if elements > TABLE_ELEMENTS as u64 {
+        return Err(LoadError::Table { needs: elements });
+    }
     match wanted.into_iter().find(|(_, needs, limit)| needs > limit) {
         Some((what, needs, _)) => Err(LoadError::Limits { what, needs }),
         None => Ok(()),
@@ -199,8 +235,12 @@ pub(super) fn check_limits(component: &Component, limits: &Limits) -> Result<(),
 
 /// An error of wasmtime on one line, without repeating itself.
 pub(super) fn reason(error: &wasmtime::Error) -> String {
+    one_line(&format!("{error:#}"))
+}
+
+/// What others wrote, on one line and bounded.
+pub(super) fn one_line(text: &str) -> String {
     const MAX: usize = 500;
-    let text = format!("{error:#}");
     let shown = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(MAX).map(shown).collect()
+    text.trim_end().chars().take(MAX).map(shown).collect()
 }

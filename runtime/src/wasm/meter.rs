@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use wasmtime::{ResourceLimiter, Store};
 
+use super::pool::TABLE_ELEMENTS;
 use super::state::State;
 use crate::events::{Backend, Observer, Usage};
 use crate::limits::Limits;
@@ -87,7 +88,7 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        if desired > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         let elements = desired.saturating_sub(current);
@@ -124,14 +125,15 @@ fn count(limit: u32) -> usize {
 pub(super) struct Account {
     observer: Arc<dyn Observer>,
     started: Instant,
-    budget: u64,
+    /// Fuel that the call may burn, if that is metered.
+    budget: Option<u64>,
     bytes_in: u64,
     bytes_out: u64,
     store: Option<Store<State>>,
 }
 
 impl Account {
-    pub(super) fn open(observer: Arc<dyn Observer>, budget: u64, arguments: &str) -> Self {
+    pub(super) fn open(observer: Arc<dyn Observer>, budget: Option<u64>, arguments: &str) -> Self {
         Self {
             observer,
             started: Instant::now(),
@@ -162,10 +164,12 @@ impl Account {
     }
 
     fn usage(&self) -> Usage {
-        let left = |store: &Store<State>| store.get_fuel().unwrap_or(self.budget);
-        let fuel = self.store.as_ref().map_or(self.budget, left);
+        let burned = |budget: u64| {
+            let left = self.store.as_ref().and_then(|store| store.get_fuel().ok());
+            left.map_or(0, |left| budget.saturating_sub(left))
+        };
         Usage {
-            fuel: self.budget.saturating_sub(fuel),
+            fuel: self.budget.map(burned),
             memory_peak: self.store.as_ref().map_or(0, |s| s.data().meter.peak),
             wall: self.started.elapsed(),
             bytes_in: self.bytes_in,

@@ -1,28 +1,36 @@
 //! The wasm backend: tools that are WASI components, run in wasmtime.
 //!
 //! Work is done at the stage where it belongs: `engine` once per process, `component` once per
-//! server, `state` once per call. `load` and `compiled` make compiled code from untrusted bytes
-//! and keep it; `link` says what components may import; `capability` holds one file per kind of
-//! grant; `hostcall` bounds what a
-//! guest makes the host do; `meter` counts what a call uses; `trap` says why it failed. Nothing here knows MCP.
+//! server, `state` once per call. `load`, `compiler`, `compiled` and `code` make native code from
+//! untrusted bytes and keep it; `link` says what components may import; `pool` and `instances` say
+//! where a call's instance comes from; `capability` holds one file per kind of grant; `hostcall`
+//! bounds what a guest makes the host do; `meter` counts what a call uses, `ticker` makes guests
+//! yield where nothing is counted; `trap` says why a call failed. Nothing here knows MCP.
 
 mod capability;
+mod code;
 mod compiled;
+mod compiler;
 mod component;
 mod engine;
 mod hostcall;
 mod inspect;
+mod instances;
 mod link;
 mod load;
 mod meter;
+mod pool;
 mod state;
+mod ticker;
 mod trap;
 
 pub use compiled::CompiledCache;
+pub use compiler::{Compiler, compile};
 pub use component::{Component, PrepareOptions};
-pub use engine::{Engine, EngineError, EngineOptions};
+pub use engine::{Engine, EngineError, EngineOptions, Metering};
 pub use inspect::{Inspection, inspect};
 pub use load::LoadError;
+pub use pool::{PoolPlan, Reset};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use super::capability::http::Http;
 use super::capability::stdio::Capture;
 use super::capability::tcp::Tcp;
 use super::capability::{Denials, secrets};
-use super::engine::{Engine, YIELD_INTERVAL};
+use super::engine::{Metering, YIELD_INTERVAL};
 use super::hostcall::{self, HostCalls};
 use super::meter::Meter;
 use crate::egress::Egress;
@@ -94,17 +94,23 @@ impl WasiView for State {
 /// # Errors
 /// None that a guest or caller could cause.
 pub(super) fn store(
-    engine: &Engine,
+    metering: Metering,
+    engine: &wasmtime::Engine,
     grants: &Grants,
     policy: &Arc<Policy>,
     given: Given,
 ) -> wasmtime::Result<Store<State>> {
     let limits = &policy.limits;
     let state = State::new(grants, policy, given);
-    let mut store = Store::new(engine.wasmtime(), state);
+    let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.meter);
-    store.set_fuel(limits.fuel)?;
-    store.fuel_async_yield_interval(Some(YIELD_INTERVAL))?;
+    match metering {
+        Metering::Fuel => {
+            store.set_fuel(limits.fuel)?;
+            store.fuel_async_yield_interval(Some(YIELD_INTERVAL))?;
+        }
+        Metering::Epoch => store.epoch_deadline_async_yield_and_update(1),
+    }
     hostcall::bound(&mut store);
     store.set_max_component_handles(MAX_GUEST_HANDLES);
     Ok(store)

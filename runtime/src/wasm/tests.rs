@@ -6,6 +6,7 @@ mod calls;
 mod host;
 mod limits;
 mod load;
+mod pool;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Component, Engine, EngineOptions, LoadError, PrepareOptions};
+use super::{Component, Engine, EngineOptions, LoadError, Metering, PoolPlan, PrepareOptions};
 use crate::artifact::{Artifact, Digest, Reference};
 use crate::events::{CallId, Denial, Observer, Stdio, Usage};
 use crate::limits::Limits;

@@ -1,38 +1,40 @@
-//! One file of compiled code: a header that says what it is, a MAC, the code.
+//! One file of compiled code: the code, and behind it a seal that says what it is.
 //!
 //! | bytes | content |
 //! |---|---|
+//! | | the code |
 //! | 8 | magic and the version of this format |
 //! | 32 | SHA-256 of the WebAssembly |
 //! | 32 | SHA-256 of what the code depends on: wasmtime, its settings, the processor |
 //! | 8 | length of the code, little endian |
-//! | 32 | HMAC-SHA256 over all of the above and the code |
-//! | | the code |
+//! | 32 | HMAC-SHA256 over all of the above |
+//!
+//! The code comes first, so that the file itself can be mapped.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
 use hmac::Mac;
 use sha2::{Digest as _, Sha256};
-use wasmtime::component::Component;
 
 use super::key::Key;
 use crate::artifact::Digest;
+use crate::wasm::code::{Code, MAX_CODE};
 use crate::wasm::engine::Engine;
 
 /// The last byte is the version of the format.
-const MAGIC: [u8; 8] = *b"TGATECW\x01";
+const MAGIC: [u8; 8] = *b"TGATECW\x02";
 
-/// Bytes before the MAC.
+/// Bytes between code and MAC.
 const SEALED: usize = 8 + 32 + 32 + 8;
-/// Bytes before the code.
-const HEADER: usize = SEALED + 32;
+/// Bytes behind the code.
+const SEAL: usize = SEALED + 32;
 
-/// Bytes of a file that are read. An interpreter of 18 MB compiles to less than 100 MB.
-const MAX_FILE: u64 = 512 * 1024 * 1024;
+/// Bytes read at a time.
+const CHUNK: usize = 256 * 1024;
 
 /// What a file must have been made from and for.
 pub(super) struct Identity {
@@ -52,13 +54,13 @@ impl Identity {
         both.finalize().iter().map(hex).collect()
     }
 
-    fn header(&self, length: u64) -> [u8; SEALED] {
-        let mut header = [0; SEALED];
-        header[..8].copy_from_slice(&MAGIC);
-        header[8..40].copy_from_slice(&self.wasm);
-        header[40..72].copy_from_slice(&self.engine);
-        header[72..].copy_from_slice(&length.to_le_bytes());
-        header
+    fn sealed(&self, length: u64) -> [u8; SEALED] {
+        let mut sealed = [0; SEALED];
+        sealed[..8].copy_from_slice(&MAGIC);
+        sealed[8..40].copy_from_slice(&self.wasm);
+        sealed[40..72].copy_from_slice(&self.engine);
+        sealed[72..].copy_from_slice(&length.to_le_bytes());
+        sealed
     }
 }
 
@@ -77,37 +79,21 @@ pub(super) enum Unusable {
     Forged,
 }
 
-/// The bytes of a file whose MAC was verified.
-pub(super) struct Entry(Vec<u8>);
-
-impl Entry {
-    /// Reads and verifies a file. What is verified is what is used: the file is not read again.
-    pub(super) fn read(path: &Path, key: &Key, identity: &Identity) -> Result<Self, Unusable> {
-        let mut file = open(path)?;
-        let size = file.metadata()?.len();
-        if size > MAX_FILE {
-            return Err(Unusable::Size);
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-        Read::by_ref(&mut file).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        verify(&bytes, key, identity)?;
-        // Marks it as used, for eviction; a read-only directory is no reason to compile again.
-        file.set_modified(SystemTime::now()).ok();
-        Ok(Self(bytes))
-    }
-
-    /// Makes the code runnable.
-    pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: `deserialize` needs bytes that `Component::serialize` produced. Only `verify`
-        // makes an `Entry`, and its MAC shows that these bytes are what `seal` was given by a
-        // process that had the key, which only this user can read. They are in private memory, so
-        // they can't have changed since. That they are for this very version and configuration of
-        // wasmtime is in the header that the MAC covers, and wasmtime checks it once more.
-        unsafe { Component::deserialize(engine.wasmtime(), &self.0[HEADER..]) }
-    }
+/// Opens and verifies a file. What is verified is what is used: it is not opened again.
+pub(super) fn open(path: &Path, key: &Key, identity: &Identity) -> Result<Code, Unusable> {
+    let mut file = open_file(path)?;
+    verify(&mut file, key, identity)?;
+    // Marks it as used, for eviction; a read-only directory is no reason to compile again.
+    file.set_modified(SystemTime::now()).ok();
+    // SAFETY: the MAC shows that the file starts with what `seal` was given by a process that had
+    // the key, which only this user can read. Files here appear whole, by rename, and are never
+    // written again; who could write to one all the same is this user, in a directory that is
+    // closed to others. That it is for this version and configuration of wasmtime is in what the
+    // MAC covers, and wasmtime checks it once more.
+    Ok(unsafe { Code::from_trusted(file) })
 }
 
-fn open(path: &Path) -> Result<File, Unusable> {
+fn open_file(path: &Path) -> Result<File, Unusable> {
     let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
     match options.read(true).custom_flags(nofollow).open(path) {
@@ -117,24 +103,51 @@ fn open(path: &Path) -> Result<File, Unusable> {
     }
 }
 
-fn verify(bytes: &[u8], key: &Key, identity: &Identity) -> Result<(), Unusable> {
-    let (header, code) = bytes.split_at_checked(HEADER).ok_or(Unusable::Size)?;
-    let (sealed, mac) = header.split_at(SEALED);
-    if sealed[..72] != identity.header(0)[..72] {
+fn verify(file: &mut File, key: &Key, identity: &Identity) -> Result<(), Unusable> {
+    let size = file.metadata()?.len();
+    let length = size.checked_sub(SEAL as u64).filter(|length| *length <= MAX_CODE).ok_or(Unusable::Size)?;
+    let mut seal = [0; SEAL];
+    file.seek(SeekFrom::Start(length))?;
+    file.read_exact(&mut seal)?;
+    let (sealed, mac) = seal.split_at(SEALED);
+    let expected = identity.sealed(length);
+    if sealed[..72] != expected[..72] {
         return Err(Unusable::Other);
     }
-    if sealed != identity.header(code.len() as u64) {
+    if sealed != expected {
         return Err(Unusable::Size);
     }
-    let expected = key.mac().chain_update(sealed).chain_update(code);
-    expected.verify_slice(mac).map_err(|_| Unusable::Forged)
+    let mut computed = key.mac();
+    file.rewind()?;
+    each_chunk(&mut file.take(length), |chunk| {
+        computed.update(chunk);
+        Ok(())
+    })?;
+    computed.chain_update(sealed).verify_slice(mac).map_err(|_| Unusable::Forged)
 }
 
-/// The bytes of a file that keeps `component`.
-pub(super) fn seal(key: &Key, identity: &Identity, component: &Component) -> Result<Vec<u8>, String> {
-    let code = component.serialize().map_err(|error| error.to_string())?;
-    let header = identity.header(code.len() as u64);
-    let mac = key.mac().chain_update(header).chain_update(&code);
-    let mac = mac.finalize().into_bytes();
-    Ok([header.as_slice(), mac.as_slice(), &code].concat())
+/// Writes `code` and its seal to `out`.
+pub(super) fn seal(key: &Key, identity: &Identity, code: &mut File, out: &mut impl Write) -> io::Result<()> {
+    let (mut mac, mut length) = (key.mac(), 0);
+    code.rewind()?;
+    each_chunk(code, |chunk| {
+        length += chunk.len() as u64;
+        mac.update(chunk);
+        out.write_all(chunk)
+    })?;
+    let sealed = identity.sealed(length);
+    out.write_all(&sealed)?;
+    out.write_all(&mac.chain_update(sealed).finalize().into_bytes())
+}
+
+fn each_chunk(from: &mut impl Read, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => each(&buffer[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::wasm::code;
 use crate::wasm::engine::EngineOptions;
 
 const TEXT: &str = r#"(component
@@ -14,7 +16,7 @@ struct World {
     state: tempfile::TempDir,
     engine: Engine,
     digest: Digest,
-    component: Component,
+    code: Vec<u8>,
 }
 
 impl World {
@@ -23,7 +25,7 @@ impl World {
         let engine = Engine::new(EngineOptions::default()).unwrap();
         Self {
             state: tempfile::tempdir().unwrap(),
-            component: Component::from_binary(engine.wasmtime(), &wasm).unwrap(),
+            code: engine.on_demand().precompile_component(&wasm).unwrap(),
             digest: Digest::of(&wasm),
             engine,
         }
@@ -43,12 +45,20 @@ impl World {
     }
 
     fn store(&self, cache: &CompiledCache) -> Option<String> {
-        cache.store(&self.engine, &self.digest, &self.component)
+        self.store_as(cache, &self.digest)
     }
 
+    fn store_as(&self, cache: &CompiledCache, digest: &Digest) -> Option<String> {
+        let mut code = code::unnamed().unwrap();
+        code.write_all(&self.code).unwrap();
+        cache.store(&self.engine, digest, &mut code).1
+    }
+
+    /// Whether the code is there and can be run.
     fn load(&self, cache: &CompiledCache) -> (bool, Option<String>) {
         let (found, note) = cache.load(&self.engine, &self.digest);
-        (found.is_some(), note)
+        let runs = found.is_some_and(|code| code.load(self.engine.on_demand()).is_ok());
+        (runs, note)
     }
 
     fn dir(&self) -> PathBuf {
@@ -88,9 +98,9 @@ fn every_changed_byte_and_every_cut_is_noticed() {
     let cache = world.filled();
     let path = world.file();
     let whole = fs::read(&path).unwrap();
-    // All of the header, and some of the code.
-    let places = (0..120).chain((120..whole.len()).step_by(997));
-    for at in places.chain([whole.len() - 1]) {
+    // Some of the code, and all of the seal.
+    let sealed = whole.len() - 120;
+    for at in (0..sealed).step_by(997).chain(sealed..whole.len()) {
         let mut changed = whole.clone();
         changed[at] ^= 1;
         for bytes in [&changed[..], &whole[..at]] {
@@ -231,7 +241,7 @@ fn the_least_recently_used_go_first() {
         let at = SystemTime::now() - Duration::from_secs(seconds);
         File::open(path).unwrap().set_modified(at).unwrap();
     };
-    let keep = |digest: &Digest| cache.store(&world.engine, digest, &world.component);
+    let keep = |digest: &Digest| world.store_as(&cache, digest);
     assert_eq!(keep(&digests[0]), None);
     assert_eq!(keep(&digests[1]), None);
     age(&digests[0], 200);

@@ -34,7 +34,7 @@ async fn a_call_answers_and_is_accounted_for() {
     let outcome = outcome.unwrap();
     assert!(!outcome.is_error);
     assert_eq!(outcome.structured.unwrap().get(), r#"{"result":42}"#);
-    assert!((1..100).contains(&usage.fuel), "{usage:?}");
+    assert!((1..100).contains(&usage.fuel.unwrap()), "{usage:?}");
     assert_eq!(usage.bytes_in, 17);
     assert!(usage.bytes_out >= 2, "{usage:?}");
 }
@@ -66,7 +66,7 @@ async fn a_crash_is_told_with_its_place_to_the_log_only() {
          at inner < function 3"
     );
     assert_eq!(error.public(), "the tool crashed");
-    assert!(usage.fuel > 0);
+    assert!(usage.fuel.unwrap() > 0);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn arguments_that_do_not_fit_cost_no_fuel() {
     let component = counter().await;
     let (outcome, usage) = call(&component, "add", r#"{"a": 2}"#).await;
     assert_eq!(outcome.unwrap_err().code(), "arguments");
-    assert_eq!((usage.fuel, usage.memory_peak), (0, 0));
+    assert_eq!((usage.fuel, usage.memory_peak), (Some(0), 0));
 }
 
 #[tokio::test]

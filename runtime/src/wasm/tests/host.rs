@@ -36,7 +36,7 @@ async fn the_deadline_ends_a_guest_that_waits_in_a_host_call() {
     let error = component.call(invocation).await.unwrap_err();
     assert_eq!(error.code(), "deadline");
     assert!(started.elapsed() < Duration::from_millis(600));
-    assert!(heard.usage().fuel > 0);
+    assert!(heard.usage().fuel.unwrap() > 0);
 }
 
 #[tokio::test]
@@ -222,6 +222,6 @@ async fn what_one_host_call_copies_is_bounded() {
         let (outcome, usage) = call(&component, tool, &format!("{{\"n\": {n}}}")).await;
         let error = outcome.unwrap_err();
         assert_eq!(error.code(), "trap", "{tool}: {error}");
-        assert!(usage.fuel < 1000, "{tool}: {usage:?}");
+        assert!(usage.fuel.unwrap() < 1000, "{tool}: {usage:?}");
     }
 }

@@ -18,7 +18,7 @@ use crate::events::{Observer, Stdio, Usage};
 use crate::limits::Limits;
 use crate::policy::{Grants, Policy};
 use crate::wasm::capability::env::Env;
-use crate::wasm::engine::{Engine, EngineOptions};
+use crate::wasm::engine::{Engine, EngineOptions, Metering};
 use crate::wasm::state;
 
 type Fd = Resource<Descriptor>;
@@ -134,7 +134,7 @@ fn store(grant: FilesGrant, heard: Arc<Heard>) -> Store<State> {
     let policy = Arc::new(Policy { grants, limits: Limits::default() });
     let given = state::Given { observer: heard, secrets: Vec::new() };
     let engine = Engine::new(EngineOptions::default()).unwrap();
-    state::store(&engine, &prepared, &policy, given).unwrap()
+    state::store(Metering::Fuel, engine.on_demand(), &prepared, &policy, given).unwrap()
 }
 
 type How = (PathFlags, OpenFlags, DescriptorFlags);

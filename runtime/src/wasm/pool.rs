@@ -1,0 +1,240 @@
+//! The pool: memories, tables and stacks that are set up once and reused by call after call.
+//!
+//! An instance from the pool costs a fraction of one on demand, because its memory keeps its place,
+//! its initial image stays mapped copy-on-write, and between two calls only what was written is
+//! reset. How large the pool is follows from the machine and its container; how it is reset follows
+//! from whether pages may be swapped out. A call that finds the pool spent, or whose component does
+//! not fit, runs on demand.
+
+use std::fmt;
+
+use wasmtime::{Enabled, PoolingAllocationConfig};
+
+use crate::budget::{Budget, Share};
+use crate::host::Host;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// Slots where the machine could have more. Each stack in the pool is two mappings from the start
+/// on, and what is beyond runs on demand.
+const MAX_SLOTS: u64 = 1_000;
+
+/// Slots below which a pool is not worth its mappings.
+const MIN_SLOTS: u64 = 8;
+
+/// Memory mappings of a slot in use: stack and guard, and of the memory what is before, in and
+/// behind the image, and what is not accessible.
+pub(super) const MAPPINGS_PER_SLOT: u64 = 6;
+
+/// The pool's part of the mappings that the process may have; calls on demand need the rest.
+const MAPPINGS_PART: u64 = 8;
+
+/// The part of the memory that warm slots may keep between calls.
+const MEMORY_PART: u64 = 8;
+
+/// Tables per memory: toolchains put one in the program and one or two in what adapts it to the
+/// component model.
+const TABLES_PER_SLOT: u64 = 4;
+
+/// Memories and tables of one module in the pool; more than toolchains make. When a module goes,
+/// wasmtime asks for each possible one, so this is no place for a huge number.
+const MAX_PER_MODULE: u32 = 16;
+
+/// Elements that a table may have, in the pool and out of it; interpreters come near ten thousand.
+/// In the pool, address space is set aside for each table.
+pub(super) const TABLE_ELEMENTS: usize = 1 << 20;
+
+/// Bytes of a table that are reset by writing instead of asking the kernel for new pages.
+const TABLE_RESIDENT: u64 = 64 * KIB;
+
+/// The same for a memory, where pages that were written can be told from the others.
+const MEMORY_RESIDENT: u64 = 2 * MIB;
+
+/// The size of the pool on a machine, and how its slots are reset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolPlan {
+    /// Calls that can have their memory, tables and stack from the pool at a time; 0 without one.
+    pub slots: u32,
+    /// Slots that keep their memory between two calls of the same server, at most.
+    pub warm: u32,
+    /// How memory is reset between two calls.
+    pub reset: Reset,
+}
+
+/// How memory is reset between two calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// The kernel says which pages were written (`PAGEMAP_SCAN`), and only those are reset.
+    Written,
+    /// The kernel takes all pages back, for this reason. It takes longer and is always right.
+    All(String),
+}
+
+impl PoolPlan {
+    /// The pool for this machine.
+    #[must_use]
+    pub fn for_host(host: &Host) -> Self {
+        Self::new(host, PoolingAllocationConfig::is_pagemap_scan_available())
+    }
+
+    /// Written pages that were swapped out are missed by the scan, and the next guest would see
+    /// them. So it is used only where nothing can be swapped out.
+    fn new(host: &Host, scan: bool) -> Self {
+        let slots = (host.mappings / MAPPINGS_PART / MAPPINGS_PER_SLOT).min(MAX_SLOTS);
+        let slots = if slots < MIN_SLOTS { 0 } else { slots };
+        let warm = (host.memory / MEMORY_PART / (MEMORY_RESIDENT + TABLE_RESIDENT)).clamp(1, MAX_SLOTS);
+        let reset = match &host.swap {
+            Some(why) => Reset::All(why.clone()),
+            None if !scan => Reset::All("the kernel has no PAGEMAP_SCAN, which Linux 6.7 brought".to_owned()),
+            None => Reset::Written,
+        };
+        Self { slots: small(slots), warm: small(warm.min(slots)), reset }
+    }
+
+    /// What wasmtime is told.
+    fn config(&self) -> PoolingAllocationConfig {
+        let mut config = PoolingAllocationConfig::new();
+        let (memory, table) = match self.reset {
+            Reset::Written => (MEMORY_RESIDENT, TABLE_RESIDENT),
+            // All of it would be written for each call.
+            Reset::All(_) => (0, 0),
+        };
+        config
+            .total_memories(self.slots)
+            .total_stacks(self.slots)
+            .total_tables(self.tables())
+            // Counted by each call's own limits, and not set up in advance.
+            .total_core_instances(u32::MAX)
+            .total_component_instances(u32::MAX)
+            .max_memories_per_module(MAX_PER_MODULE)
+            .max_tables_per_module(MAX_PER_MODULE)
+            .table_elements(TABLE_ELEMENTS)
+            .max_unused_warm_slots(self.warm)
+            .linear_memory_keep_resident(bytes(memory))
+            .table_keep_resident(bytes(table))
+            .pagemap_scan(if self.reset == Reset::Written { Enabled::Yes } else { Enabled::No });
+        config
+    }
+
+    fn tables(&self) -> u32 {
+        small(u64::from(self.slots) * TABLES_PER_SLOT)
+    }
+}
+
+impl fmt::Display for PoolPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.slots == 0 {
+            return f.write_str("no pool: every call runs on demand");
+        }
+        write!(f, "{} slots, {} of them kept warm; ", self.slots, self.warm)?;
+        match &self.reset {
+            Reset::Written => f.write_str("only written pages are reset"),
+            Reset::All(why) => write!(f, "all pages are reset: {why}"),
+        }
+    }
+}
+
+/// What is left of the pool.
+#[derive(Debug)]
+pub(super) struct Pool {
+    memories: Budget,
+    tables: Budget,
+    stacks: Budget,
+}
+
+/// A call's part of the pool; to be dropped after its store.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _shares: [Share; 3],
+}
+
+impl Pool {
+    /// An engine with the largest pool, up to `plan`, that the address space has room for. `None`
+    /// where it has room for none, as under `ulimit -v`.
+    pub(super) fn set_up(config: &wasmtime::Config, plan: &mut PoolPlan) -> Option<(wasmtime::Engine, Self)> {
+        while u64::from(plan.slots) >= MIN_SLOTS {
+            let mut config = config.clone();
+            config.allocation_strategy(plan.config());
+            if let Ok(engine) = wasmtime::Engine::new(&config) {
+                return Some((engine, Self::new(plan)));
+            }
+            plan.slots /= 2;
+            plan.warm = plan.warm.min(plan.slots);
+        }
+        plan.slots = 0;
+        plan.warm = 0;
+        None
+    }
+
+    fn new(plan: &PoolPlan) -> Self {
+        let slots = || Budget::new(plan.slots.into());
+        Self { memories: slots(), stacks: slots(), tables: Budget::new(plan.tables().into()) }
+    }
+
+    /// Whether an instance with such needs could come from it at all.
+    pub(super) fn could_hold(&self, memories: u32, tables: u32) -> bool {
+        u64::from(memories) <= self.memories.total() && u64::from(tables) <= self.tables.total()
+    }
+
+    /// Takes what one instance needs.
+    pub(super) fn take(&self, memories: u32, tables: u32) -> Option<Slot> {
+        let stack = self.stacks.take(1)?;
+        let memories = self.memories.take(memories.into())?;
+        let tables = self.tables.take(tables.into())?;
+        Some(Slot { _shares: [stack, memories, tables] })
+    }
+}
+
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MEMORY_PART, MEMORY_RESIDENT, PoolPlan, Reset};
+    use crate::host::{Host, MemorySource};
+
+    fn host(memory: u64) -> Host {
+        Host { memory, memory_from: MemorySource::Machine, processors: 2, mappings: 65_530, swap: None }
+    }
+
+    #[test]
+    fn a_small_container_has_a_pool_whose_warm_slots_leave_most_of_its_memory() {
+        let plan = PoolPlan::new(&host(512 << 20), true);
+        assert!(plan.slots >= 100, "{plan:?}");
+        assert!(u64::from(plan.warm) * MEMORY_RESIDENT <= (512 << 20) / MEMORY_PART, "{plan:?}");
+        assert!(plan.warm > 0);
+    }
+
+    #[test]
+    fn a_large_machine_keeps_every_slot_warm() {
+        let plan = PoolPlan::new(&host(128 << 30), true);
+        assert_eq!(plan.warm, plan.slots);
+    }
+
+    #[test]
+    fn few_mappings_make_a_small_pool_or_none() {
+        let few = |mappings| PoolPlan::new(&Host { mappings, ..host(1 << 30) }, true).slots;
+        assert!(few(65_530) > few(4_096));
+        assert_eq!(few(100), 0);
+    }
+
+    #[test]
+    fn written_pages_are_scanned_only_where_nothing_is_swapped() {
+        assert_eq!(PoolPlan::new(&host(1 << 30), true).reset, Reset::Written);
+        let swapping = Host { swap: Some("swap is on".to_owned()), ..host(1 << 30) };
+        assert_eq!(PoolPlan::new(&swapping, true).reset, Reset::All("swap is on".to_owned()));
+        assert!(matches!(PoolPlan::new(&host(1 << 30), false).reset, Reset::All(_)));
+    }
+
+    #[test]
+    fn what_is_planned_is_told() {
+        let plan = PoolPlan { slots: 10, warm: 2, reset: Reset::All("swap".to_owned()) };
+        assert_eq!(plan.to_string(), "10 slots, 2 of them kept warm; all pages are reset: swap");
+    }
+}
