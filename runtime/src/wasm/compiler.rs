@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 
@@ -162,9 +162,10 @@ fn compile_all(metering: Metering, input: &mut dyn Read) -> Result<Vec<u8>, (u8,
 }
 
 fn confine(cpu: Duration) -> io::Result<()> {
-    let limit = |resource, most| {
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
-        setrlimit(resource, limit)
+    let limit = |resource, most: u64| {
+        // Lower ones stay.
+        let most = getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     };
     limit(Resource::As, ADDRESS_SPACE)?;
     limit(Resource::Cpu, cpu.as_secs().max(1))?;
