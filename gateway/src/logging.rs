@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tracing::Level;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -67,10 +67,17 @@ pub fn start(format: Option<LogFormat>, default: Level) -> Result<LogFormat, Sta
         LogFormat::Text => layer.with_ansi(terminal).with_target(false).boxed(),
     };
     // A log that was started before keeps its settings: only tests start two.
-    if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok() {
+    let layer = layer.with_filter(filter.and(discreet()));
+    if tracing_subscriber::registry().with(layer).try_init().is_ok() {
         LOG.get_or_init(|| queue);
     }
     Ok(format)
+}
+
+/// What is never logged, whatever is asked for: below `info`, wasmtime tells what guests pass to host
+/// calls and write to sockets, which may be secrets, and is as much as they like.
+fn discreet() -> Targets {
+    Targets::new().with_default(Level::TRACE).with_target("wasmtime", Level::INFO)
 }
 
 /// Waits, within bounds, until what was logged is written. For the end of the process.

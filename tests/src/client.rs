@@ -6,7 +6,7 @@
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-/// Gives TLS its provider, once. No suite speaks TLS, but a client that could refuses to exist
+/// Gives TLS its provider, once. No client here speaks TLS, but one that could refuses to exist
 /// without; and which features it has depends on who else is built.
 pub fn provide_tls() {
     // An error says that it is there already.

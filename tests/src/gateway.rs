@@ -17,6 +17,7 @@ pub struct Gateway {
     process: Child,
     address: String,
     log: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
 }
 
 impl Gateway {
@@ -34,12 +35,13 @@ impl Gateway {
             .arg(&port_file)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the built binary starts");
         let log = capture(process.stderr.take().expect("a pipe"));
-        let mut gateway = Self { process, address: String::new(), log };
+        let stdout = capture(process.stdout.take().expect("a pipe"));
+        let mut gateway = Self { process, address: String::new(), log, stdout };
         gateway.address = gateway.wait_for(&port_file).await;
         gateway
     }
@@ -72,6 +74,11 @@ impl Gateway {
     /// All that it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// All that it has written to stdout so far: nothing, if it is well.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().expect("the output").clone()
     }
 
     /// Waits until the log contains a text.
@@ -150,11 +157,11 @@ pub fn binary() -> PathBuf {
     path
 }
 
-fn capture(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+fn capture(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let log = Arc::new(Mutex::new(String::new()));
     let writer = Arc::clone(&log);
     std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             let mut log = writer.lock().expect("the log");
             log.push_str(&line);
             log.push('\n');

@@ -9,3 +9,4 @@ pub mod gateway;
 pub mod guests;
 pub mod registry;
 pub mod site;
+pub mod upstream;

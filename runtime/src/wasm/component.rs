@@ -98,6 +98,9 @@ impl Component {
 
     /// The variables of a call that are secret. A volume that hangs must not outlast the deadline.
     async fn secrets(&self, deadline: Instant) -> Result<Vec<(String, Secret)>, CallError> {
+        if self.policy.grants.secret_variables().next().is_none() {
+            return Ok(Vec::new());
+        }
         let since = Instant::now();
         let read = secrets::for_guest(&self.policy.grants);
         let late = |_| CallError::Deadline { after: since.elapsed() };

@@ -7,5 +7,6 @@ mod grants;
 mod lifecycle;
 mod limits;
 mod registry;
+mod secrets;
 mod state;
 mod types;
