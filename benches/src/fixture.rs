@@ -18,36 +18,84 @@ use toolgate_runtime::wasm::{CompiledCache, Component, Engine, EngineOptions, Pr
 /// A guest to measure and the call that is made of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Guest {
-    /// Its file below `tests/guests`, without the extension.
+    /// Its file, without the extension.
     pub name: &'static str,
     /// The tool.
     pub tool: &'static str,
     /// Its arguments.
     pub arguments: &'static str,
+    /// Where its file is.
+    pub origin: Origin,
 }
 
+/// What built a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Cargo, in `tests/guests`.
+    Rust,
+    /// The tools of another language, in `target/bench-guests`. They may be missing on a machine.
+    Language,
+}
+
+const GREETING: &str = r#"{"name":"Ada"}"#;
+
 /// The small Rust component.
-pub const HELLO: Guest = Guest { name: "hello", tool: "greet", arguments: r#"{"name":"Ada"}"# };
+pub const HELLO: Guest = Guest { name: "hello", tool: "greet", arguments: GREETING, origin: Origin::Rust };
 
 /// A larger one: every WIT type, about 145 kB.
-pub const TORTURE: Guest = Guest { name: "torture", tool: "echo-string", arguments: r#"{"value":"Ada"}"# };
+pub const TORTURE: Guest =
+    Guest { name: "torture", tool: "echo-string", arguments: r#"{"value":"Ada"}"#, origin: Origin::Rust };
+
+/// `hello` in JavaScript: an engine and its heap, 11 MB.
+pub const HELLO_JS: Guest = Guest { name: "hello-js", origin: Origin::Language, ..HELLO };
+
+/// `hello` in Python: an interpreter and its heap, 18 MB.
+pub const HELLO_PY: Guest = Guest { name: "hello-py", origin: Origin::Language, ..HELLO };
+
+/// Loops until its fuel is gone.
+pub const SPIN: Guest = Guest { name: "misbehave", tool: "spin", arguments: "{}", origin: Origin::Rust };
+
+/// Waits in a host call.
+pub const SLEEP: Guest = Guest { tool: "sleep-for", arguments: r#"{"milliseconds":3000}"#, ..SPIN };
 
 impl Guest {
+    /// Why it can't be measured on this machine; `None` when it can.
+    pub fn missing(&self) -> Option<String> {
+        let file = self.file();
+        if file.is_file() || self.origin == Origin::Rust {
+            return None;
+        }
+        let why = std::fs::read_to_string(file.with_extension("missing"));
+        Some(why.unwrap_or_else(|_| "not built: run `cargo xtask bench`".to_owned()).trim().to_owned())
+    }
+
     /// The built component.
     ///
     /// # Panics
     /// When it is not built.
     pub fn path(&self) -> PathBuf {
-        let path =
-            root().join("tests/guests/target/wasm32-wasip2/release").join(format!("{}.wasm", self.name));
+        let path = self.file();
         assert!(path.is_file(), "{} is missing: run `cargo xtask bench`", path.display());
         path
+    }
+
+    fn file(&self) -> PathBuf {
+        let folder = match self.origin {
+            Origin::Rust => "tests/guests/target/wasm32-wasip2/release",
+            Origin::Language => "target/bench-guests",
+        };
+        root().join(folder).join(format!("{}.wasm", self.name))
+    }
+
+    /// The name that the gateway gives its tool.
+    pub fn public_tool(&self) -> String {
+        format!("{}__{}", self.name, self.tool)
     }
 
     /// Its size, as a table shows it: `54 kB`.
     pub fn size(&self) -> String {
         let bytes = std::fs::metadata(self.path()).expect("the component").len();
-        format!("{} kB", bytes / 1000)
+        if bytes < 1_000_000 { format!("{} kB", bytes / 1000) } else { format!("{} MB", bytes / 1_000_000) }
     }
 
     /// Reads and verifies the component.
@@ -113,11 +161,7 @@ pub fn gateway(guest: &Guest, component: Component) -> Gateway {
 
 /// One call through all stages of the pipeline.
 pub async fn through_pipeline(gateway: &Gateway, guest: &Guest) {
-    let call = ToolCall {
-        view: View::All,
-        name: format!("{}__{}", guest.name, guest.tool),
-        arguments: raw(guest.arguments),
-    };
+    let call = ToolCall { view: View::All, name: guest.public_tool(), arguments: raw(guest.arguments) };
     let completed = pipeline::call(gateway, &Principal::local(), call).await.expect("a completed call");
     assert!(completed.result.is_ok(), "{completed:?}");
 }

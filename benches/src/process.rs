@@ -1,44 +1,41 @@
-//! `toolgate serve` as its own process: how soon it answers, and what it occupies.
+//! The servers that are measured, each in a process of its own: `toolgate serve`, the bare echo
+//! server, and wassette where it is installed.
+//!
+//! What they log goes to a file, as it would in use, so that writing it is paid for.
 
-use std::fs;
-use std::net::TcpListener;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
-use crate::fixture::Guest;
+use bytes::Bytes;
 
-/// Between two looks whether the gateway answers; small against what is measured.
-const POLL: Duration = Duration::from_micros(200);
+use crate::connection::{Connection, Expect};
+use crate::fixture::{Guest, root};
+use crate::proc::{Usage, usage};
+use crate::request::tools_call;
+use crate::target::Target;
 
-/// How long a start may take before it counts as broken.
-const START: Duration = Duration::from_secs(30);
+/// How long a start may take before it counts as broken; a server without a cache compiles first.
+const START: Duration = Duration::from_secs(60);
 
-/// A running gateway; killed on drop.
-pub struct Gateway(Child);
+/// A core to keep a process on; `None` leaves that to the kernel.
+pub type Cpu = Option<u32>;
 
-/// One start: the process, the time to its first answered call, and the connection that made it.
-pub struct Started {
-    /// The process.
-    pub gateway: Gateway,
-    /// From spawning the process to the end of the first answered call.
+/// A running server; killed on drop.
+pub struct Server {
+    process: Process,
+    /// Where it answers.
+    pub target: Target,
+    /// From spawning it to the end of the first answered call.
     pub first_answer: Duration,
-    /// The connection.
-    pub client: Client,
 }
 
-impl Gateway {
-    /// Resident memory in bytes, as the kernel counts it (`VmRSS`).
-    pub fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("its status");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
-        kib * 1024
-    }
-}
+struct Process(Child);
 
-impl Drop for Gateway {
+impl Drop for Process {
     fn drop(&mut self) {
         // Already gone is fine; there is nobody left to tell.
         drop(self.0.kill());
@@ -46,54 +43,137 @@ impl Drop for Gateway {
     }
 }
 
-/// Starts `toolgate serve` with this guest as its only server and calls it as soon as it listens.
-pub async fn start(site: &Path, guest: &Guest) -> Started {
-    let address = free_address();
-    let config = site.join("toolgate.toml");
-    fs::write(&config, configuration(&address, guest)).expect("a config");
-    let since = Instant::now();
-    let child = Command::new(binary())
-        .args(["serve", "--config"])
-        .arg(&config)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the built binary starts");
-    let gateway = Gateway(child);
-    let client = first_answer(&address, guest, since).await;
-    Started { gateway, first_answer: since.elapsed(), client }
-}
+impl Server {
+    /// `toolgate serve` with these guests, called until it answers. `limits` are lines of each
+    /// server's limits.
+    pub async fn toolgate(site: &Path, guests: &[Guest], limits: &str, cpu: Cpu) -> Self {
+        let target = Target { address: free_address(), path: "/mcp".to_owned() };
+        let config = site.join("toolgate.toml");
+        fs::write(&config, configuration(&target, guests, limits)).expect("a config");
+        let mut command = pinned(&built("toolgate"), cpu);
+        command.args(["serve", "--config"]).arg(&config);
+        let first = &guests[0];
+        Self::start(command, site, target, &first.public_tool(), first.arguments, Duration::from_micros(200))
+            .await
+    }
 
-async fn first_answer(address: &str, guest: &Guest, since: Instant) -> Client {
-    loop {
-        if let Ok(mut client) = Client::connect(address, guest).await
-            && let Ok(true) = client.call().await
-        {
-            return client;
+    /// wassette with one component, as a stateless server that answers with JSON.
+    pub async fn wassette(site: &Path, binary: &Path, guest: &Guest, tool: &str, cpu: Cpu) -> Self {
+        let target = Target { address: free_address(), path: "/mcp".to_owned() };
+        let components = site.join("components");
+        fs::create_dir_all(&components).expect("a folder");
+        fs::copy(guest.path(), components.join("hello.wasm")).expect("a copy of the component");
+        let mut command = pinned(binary, cpu);
+        command.args(["serve", "--streamable-http", "--json-response", "true", "--disable-builtin-tools"]);
+        command.arg("--component-dir").arg(&components);
+        command.arg("--bind-address").arg(target.address.to_string());
+        // By default it logs several lines for each call, which would not be a fair comparison.
+        command.env("XDG_DATA_HOME", site).env("XDG_CONFIG_HOME", site).env("RUST_LOG", "error");
+        Self::start(command, site, target, tool, guest.arguments, Duration::from_millis(100)).await
+    }
+
+    /// The bare echo server.
+    pub fn echo(cpu: Cpu) -> Self {
+        let since = Instant::now();
+        let child = pinned(&built("echo"), cpu).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut process = Process(child.expect("the built echo server starts"));
+        let mut address = String::new();
+        let stdout = process.0.stdout.take().expect("its stdout");
+        BufReader::new(stdout).read_line(&mut address).expect("its address");
+        let target = Target { address: address.trim().parse().expect("its address"), path: "/".to_owned() };
+        Self { process, target, first_answer: since.elapsed() }
+    }
+
+    /// What it uses now.
+    pub fn usage(&self) -> Usage {
+        usage(&self.pid().to_string()).expect("a running server")
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    async fn start(
+        mut command: Command,
+        site: &Path,
+        target: Target,
+        tool: &str,
+        arguments: &str,
+        poll: Duration,
+    ) -> Self {
+        let log = site.join("log");
+        let written = File::create(&log).expect("a log");
+        let arguments = serde_json::from_str(arguments).expect("JSON");
+        let request = tools_call(&target, tool, &arguments, &[]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(written);
+        let since = Instant::now();
+        let process = Process(command.spawn().expect("the server starts"));
+        while !answers(target.address, &request).await {
+            assert!(
+                since.elapsed() < START,
+                "{} does not answer:\n{}",
+                command.get_program().display(),
+                fs::read_to_string(&log).unwrap_or_default()
+            );
+            tokio::time::sleep(poll).await;
         }
-        assert!(since.elapsed() < START, "toolgate serve does not answer on {address}");
-        tokio::time::sleep(POLL).await;
+        Self { process, target, first_answer: since.elapsed() }
     }
 }
 
-fn configuration(address: &str, guest: &Guest) -> String {
-    format!(
-        "[gateway]\nlisten = \"{address}\"\nstate-dir = \"state\"\n\n[servers.{}]\ncomponent = \"file:{}\"\n",
-        guest.name,
-        guest.path().display()
-    )
+async fn answers(address: SocketAddr, request: &Bytes) -> bool {
+    match Connection::open(address).await {
+        Ok(mut connection) => connection.exchange(request, Expect::ToolResult).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
-/// The binary that lies beside this benchmark's.
-fn binary() -> PathBuf {
-    let bench = std::env::current_exe().expect("the path of this benchmark");
-    let path = bench.ancestors().nth(2).expect("target/PROFILE").join("toolgate");
-    assert!(path.is_file(), "{} is missing: run `cargo xtask bench`", path.display());
-    path
+/// A command that runs on one core, itself and all its threads.
+pub fn pinned(program: &Path, cpu: Cpu) -> Command {
+    let Some(cpu) = cpu else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &cpu.to_string()]).arg(program);
+    command
 }
 
-fn free_address() -> String {
+/// A binary of this build.
+///
+/// # Panics
+/// When it is not built.
+pub fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().expect("the path of this program");
+    let found = this.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built beside {}: run `cargo xtask bench`", this.display()))
+}
+
+/// What `cargo xtask bench` installed beside us to compare with, or why there is none.
+///
+/// # Errors
+/// The reason, for the table.
+pub fn peer(name: &str) -> Result<PathBuf, String> {
+    let path = root().join("target/bench-peers").join(name);
+    if path.is_file() {
+        return Ok(path.canonicalize().expect("a file that is there"));
+    }
+    let why = fs::read_to_string(path.with_extension("missing"));
+    Err(why.unwrap_or_else(|_| "not installed: run `cargo xtask bench`".to_owned()).trim().to_owned())
+}
+
+fn configuration(target: &Target, guests: &[Guest], limits: &str) -> String {
+    let servers = guests.iter().map(|guest| {
+        let file = guest.path().canonicalize().expect("a file that is there");
+        format!(
+            "[servers.{0}]\ncomponent = \"file:{1}\"\n[servers.{0}.limits]\n{limits}\n",
+            guest.name,
+            file.display()
+        )
+    });
+    let head = format!("[gateway]\nlisten = \"{}\"\nstate-dir = \"state\"\n", target.address);
+    head + &servers.collect::<String>()
+}
+
+fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
+    listener.local_addr().expect("an address")
 }

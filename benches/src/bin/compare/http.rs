@@ -1,0 +1,159 @@
+//! Calls over HTTP: the gateway, the bare echo server as the floor, and wassette, with the server on
+//! one core and the client on another, in turns.
+
+use std::collections::BTreeMap;
+
+use benches::fixture::{Guest, HELLO};
+use benches::load::Report;
+use benches::process::{Server, peer};
+use benches::table::{Quantity, Reach, Row};
+use tempfile::TempDir;
+
+use crate::RUNS;
+use crate::loading::{Load, SERVER_CPU};
+
+const CLIENTS: [usize; 3] = [1, 8, 64];
+
+/// Clients that the highest rate is taken from, and that share half of it.
+const MOST: usize = 64;
+
+/// The name that wassette gives the function.
+const WASSETTE_TOOL: &str = "greet";
+
+struct Contender {
+    name: &'static str,
+    server: Result<(Server, Load), String>,
+    reports: BTreeMap<usize, Vec<Report>>,
+}
+
+impl Contender {
+    fn new(name: &'static str, server: Result<(Server, Load), String>) -> Self {
+        Self { name, server, reports: BTreeMap::new() }
+    }
+
+    fn run(&mut self, clients: usize) {
+        if let Ok((server, load)) = &self.server {
+            let report = Load { clients, ..load.clone() }.run(server);
+            self.reports.entry(clients).or_default().push(report);
+        }
+    }
+
+    fn row(&self, what: &str, clients: usize, figure: impl Fn(&Report) -> Quantity) -> Row {
+        let plural = if clients == 1 { "client" } else { "clients" };
+        let what = format!("{}: {what}, {clients} {plural}", self.name);
+        match &self.server {
+            Ok(_) => Row::runs(what, self.reports[&clients].iter().map(figure).collect()),
+            Err(why) => Row::missing(what, why.as_str()),
+        }
+    }
+
+    fn latency(&self, clients: usize) -> Row {
+        self.row("latency", clients, |report| Quantity::micros(report.latency.p50))
+    }
+
+    fn rate(&self, clients: usize) -> Row {
+        self.row("calls", clients, |report| Quantity::Rate(report.per_second))
+    }
+
+    fn cpu(&self, clients: usize) -> Row {
+        self.row("CPU per call", clients, cpu)
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let rates = CLIENTS.map(|clients| self.rate(clients));
+        [vec![self.latency(1)], rates.to_vec(), vec![self.cpu(1), self.cpu(8)]].concat()
+    }
+}
+
+fn cpu(report: &Report) -> Quantity {
+    Quantity::micros(report.server.map_or(f64::NAN, |server| server.cpu_micros_per_call))
+}
+
+/// Everything over HTTP.
+pub(crate) async fn rows() -> Vec<Row> {
+    let (site, other) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let mut contenders = [toolgate(&site, &HELLO).await, echo(&HELLO), wassette(&other, &HELLO).await];
+    for _ in 0..RUNS {
+        for clients in CLIENTS {
+            for contender in &mut contenders {
+                contender.run(clients);
+            }
+        }
+    }
+    let [toolgate, echo, wassette] = contenders;
+    let mut rows = reached(&toolgate);
+    rows.extend(half_of_peak(&toolgate));
+    rows.extend(echo.rows());
+    rows.extend(wassette.rows());
+    rows.extend(ratios(&toolgate, &echo, &wassette));
+    rows
+}
+
+async fn toolgate(site: &TempDir, guest: &Guest) -> Contender {
+    let server = Server::toolgate(site.path(), &[*guest], "", SERVER_CPU).await;
+    Contender::new("toolgate", Ok((server, Load::of(guest, 1))))
+}
+
+fn echo(guest: &Guest) -> Contender {
+    let load = Load { more: &["--any-success"], ..Load::of(guest, 1) };
+    Contender::new("hyper echo", Ok((Server::echo(SERVER_CPU), load)))
+}
+
+async fn wassette(site: &TempDir, guest: &Guest) -> Contender {
+    let server = match peer("wassette") {
+        Err(why) => Err(why),
+        Ok(binary) => {
+            let server = Server::wassette(site.path(), &binary, guest, WASSETTE_TOOL, SERVER_CPU).await;
+            Ok((server, Load { tool: WASSETTE_TOOL.to_owned(), ..Load::of(guest, 1) }))
+        }
+    };
+    Contender::new("wassette", server)
+}
+
+fn reached(toolgate: &Contender) -> Vec<Row> {
+    let below = |micros| Reach::Below(Quantity::micros(micros));
+    let mut rows = toolgate.rows();
+    // In the order of `Contender::rows`.
+    let goals = [
+        Some(below(150.0)),
+        None,
+        None,
+        Some(Reach::AtLeast(Quantity::Rate(20_000.0))),
+        None,
+        Some(below(40.0)),
+    ];
+    for (row, goal) in rows.iter_mut().zip(goals) {
+        row.reach = goal;
+    }
+    rows
+}
+
+/// Latency at half of the highest rate, in an open loop.
+fn half_of_peak(toolgate: &Contender) -> Vec<Row> {
+    let (Ok((server, load)), Some(peak)) = (&toolgate.server, toolgate.rate(MOST).median()) else {
+        return Vec::new();
+    };
+    let load = Load { clients: MOST, rate: Some((peak / 2.0).round()), ..load.clone() };
+    let reports: Vec<Report> = (0..RUNS).map(|_| load.run(server)).collect();
+    let row = |what: &str, figure: fn(&Report) -> f64| {
+        let runs = reports.iter().map(|report| Quantity::micros(figure(report))).collect();
+        Row::runs(format!("toolgate: {what} at half of the peak rate"), runs)
+    };
+    let (p50, p99) = (row("median", |r| r.latency.p50), row("p99", |r| r.latency.p99));
+    let ratio = Row::ratio("toolgate: p99 over median at half of the peak rate", &p99, &p50);
+    vec![p50, p99, ratio.reach(Reach::Below(Quantity::Ratio(5.0)))]
+}
+
+fn ratios(toolgate: &Contender, echo: &Contender, wassette: &Contender) -> Vec<Row> {
+    let least = || Reach::AtLeast(Quantity::Ratio(3.0));
+    vec![
+        Row::ratio("CPU per call, 8 clients: toolgate over hyper echo", &toolgate.cpu(8), &echo.cpu(8))
+            .reach(Reach::Below(Quantity::Ratio(2.0))),
+        Row::ratio("calls, 8 clients: toolgate over wassette", &toolgate.rate(8), &wassette.rate(8))
+            .reach(least()),
+        Row::ratio("CPU per call, 8 clients: wassette over toolgate", &wassette.cpu(8), &toolgate.cpu(8))
+            .reach(least()),
+        Row::ratio("latency, 1 client: wassette over toolgate", &wassette.latency(1), &toolgate.latency(1))
+            .reach(least()),
+    ]
+}

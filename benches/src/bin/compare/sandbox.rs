@@ -1,0 +1,125 @@
+//! A fresh instance and its call, straight at the sandbox: percentiles, and one thread against two.
+
+use std::time::{Duration, Instant};
+
+use benches::fixture::{self, Guest, HELLO, HELLO_JS, HELLO_PY, Origin, TORTURE};
+use benches::load::Latency;
+use benches::table::{Quantity, Reach, Row};
+use hdrhistogram::Histogram;
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+use toolgate_runtime::wasm::{Component, Engine};
+
+use crate::RUNS;
+
+/// How the first row here begins.
+pub(crate) const FRESH: &str = "fresh instance and call, median";
+
+/// Of one run.
+const SPAN: Duration = Duration::from_secs(2);
+
+/// Before a run, to fill caches and pools.
+const WARMUP: Duration = Duration::from_millis(300);
+
+/// All rows of this part.
+pub(crate) async fn rows() -> Vec<Row> {
+    let state = TempDir::new().expect("a folder");
+    let engine = fixture::engine();
+    let mut rows = Vec::new();
+    for guest in [HELLO, TORTURE, HELLO_JS, HELLO_PY] {
+        if let Some(why) = guest.missing() {
+            rows.push(Row::missing(format!("{FRESH}, {}", guest.name), why));
+            continue;
+        }
+        let (compile, component) = prepare(&engine, &guest, &state).await;
+        rows.extend(calls(&guest, &component));
+        if guest.name == HELLO.name {
+            rows.extend(threads(&guest, &component));
+        } else {
+            rows.push(Row::runs(named("compile from wasm", &guest), compile));
+        }
+    }
+    rows
+}
+
+fn named(what: &str, guest: &Guest) -> String {
+    format!("{what}, {} {}", guest.name, guest.size())
+}
+
+/// Compiles as often as there are runs; one component stays. Criterion would take minutes for it.
+async fn prepare(engine: &Engine, guest: &Guest, state: &TempDir) -> (Vec<Quantity>, Component) {
+    let artifact = guest.artifact(state.path()).await;
+    let mut times = Vec::new();
+    loop {
+        let since = Instant::now();
+        let component = guest.prepare(engine, &artifact, None).await;
+        times.push(Quantity::Time(since.elapsed()));
+        if times.len() == RUNS {
+            return (times, component);
+        }
+    }
+}
+
+fn calls(guest: &Guest, component: &Component) -> Vec<Row> {
+    let latencies: Vec<Latency> = (0..RUNS).map(|_| Latency::of(&measure(guest, component))).collect();
+    let row = |what: &str, figure: fn(&Latency) -> f64| {
+        Row::runs(named(what, guest), latencies.iter().map(|l| Quantity::micros(figure(l))).collect())
+    };
+    let (mut p50, mut p99) = (row(FRESH, |l| l.p50), row("fresh instance and call, p99", |l| l.p99));
+    let below = |micros| Some(Reach::Below(Quantity::micros(micros)));
+    // One of them is smaller than the 90 kB that the goal is for, one is larger.
+    if guest.origin == Origin::Rust {
+        (p50.reach, p99.reach) = (below(12.0), below(30.0));
+    } else if guest.name == HELLO_PY.name {
+        p50.reach = below(1_000.0);
+    }
+    vec![p50, p99]
+}
+
+/// On a thread of its own, since this one runs inside of a runtime already.
+fn measure(guest: &Guest, component: &Component) -> Histogram<u64> {
+    let mut latencies = Histogram::new_with_bounds(100, 60_000_000_000, 3).expect("valid bounds");
+    let work = || {
+        repeat(guest, component, WARMUP, |_| ());
+        repeat(guest, component, SPAN, |nanos| latencies.saturating_record(nanos));
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().expect("no panic"));
+    latencies
+}
+
+/// Calls on this thread for a while, tells how long each call took, and returns how many there were.
+fn repeat(guest: &Guest, component: &Component, span: Duration, mut tell: impl FnMut(u64)) -> u64 {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let tool = guest.index(component);
+    let work = async {
+        let (since, mut calls) = (Instant::now(), 0);
+        while since.elapsed() < span {
+            let before = Instant::now();
+            guest.call(component, tool).await;
+            tell(u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            calls += 1;
+        }
+        calls
+    };
+    runtime.block_on(work)
+}
+
+fn threads(guest: &Guest, component: &Component) -> Vec<Row> {
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        one.push(throughput(guest, component, 1));
+        two.push(throughput(guest, component, 2));
+    }
+    let (one, two) = (Row::runs("calls on one thread", one), Row::runs("calls on two threads", two));
+    let ratio = Row::ratio("two threads over one", &two, &one).reach(Reach::AtLeast(Quantity::Ratio(1.5)));
+    vec![one, two, ratio]
+}
+
+fn throughput(guest: &Guest, component: &Component, threads: usize) -> Quantity {
+    let calls: u64 = std::thread::scope(|scope| {
+        let running: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| repeat(guest, component, SPAN, |_| ()))).collect();
+        running.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    Quantity::Rate(calls as f64 / SPAN.as_secs_f64())
+}
