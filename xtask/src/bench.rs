@@ -1,6 +1,16 @@
 //! Builds what the benchmarks measure and runs them; the table at the end is theirs.
+//!
+//! What others made to compare with (`peers`), and guests of other languages (`languages`), are
+//! installed below `target/` where that is possible. Where it is not, the table says why.
 
-use crate::process::{self, Result};
+mod languages;
+mod optional;
+mod peers;
+
+use std::fs;
+use std::process::Command;
+
+use crate::process::{self, Failure, Result};
 use crate::progress::step;
 use crate::setup::wasm;
 use crate::{guests, layout, setup};
@@ -8,14 +18,25 @@ use crate::{guests, layout, setup};
 /// `cargo xtask bench [ARGUMENTS]`: arguments go to criterion, a name to measure among them.
 #[derive(clap::Args)]
 pub(crate) struct Options {
+    /// Only these parts of the table, without criterion: start, sandbox, docker, http, memory, spin.
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only install and build what is compared with, below target/.
+    #[arg(long)]
+    prepare: bool,
     /// Passed on to criterion.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-/// Guests, the release build of gateway and benchmarks in one resolution, then the measuring.
+/// Guests, peers, the release build of gateway and benchmarks in one resolution, then the measuring.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    guests::build(&wasm::ensure()?, &layout::test_guests())?;
+    guests::build_all(&wasm::ensure()?)?;
+    languages::build()?;
+    peers::install()?;
+    if options.prepare {
+        return Ok(());
+    }
     step("building for release, which takes minutes", || {
         process::run(setup::cargo().args([
             "build",
@@ -26,7 +47,27 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "--benches",
         ]))
     })?;
+    if options.only.is_empty() {
+        criterion(&options.arguments)?;
+    }
+    step("measuring side by side", || process::run(compare().args(&options.only)))
+}
+
+/// Criterion's estimates are kept below `target/` for the table, which must not mix in old ones.
+fn criterion(arguments: &[String]) -> Result<()> {
+    let estimates = layout::root().join("target/bench-criterion");
+    if estimates.exists() {
+        fs::remove_dir_all(&estimates)
+            .map_err(|e| Failure::new(format!("{} can't be removed: {e}", estimates.display())))?;
+    }
     let mut bench = setup::cargo();
-    bench.args(["bench", "--workspace", "--locked", "--bench", "cold_start", "--"]).args(&options.arguments);
-    step("measuring", || process::run(&mut bench))
+    bench.args(["bench", "--workspace", "--locked", "--bench", "cold_start", "--"]).args(arguments);
+    step("measuring what repeats in one process", || process::run(&mut bench))
+}
+
+/// Started through cargo, which knows where `CARGO_TARGET_DIR` puts the build.
+fn compare() -> Command {
+    let mut cargo = setup::cargo();
+    cargo.args(["run", "--workspace", "--locked", "--release", "--quiet", "--bin", "compare", "--"]);
+    cargo
 }

@@ -77,14 +77,7 @@ impl Debian {
 /// Installs `wasi-libc` from backports through a source list of our own, for this one command: the
 /// machine's sources stay as they are.
 fn install_libc() -> Result<()> {
-    let targets = process::capture(Command::new("apt-get").args([
-        "indextargets",
-        "--format",
-        "$(ORIGIN) $(CODENAME) $(REPO_URI)",
-        "Created-By: Packages",
-    ]))?;
-    let (codename, mirror) = base_release(&targets)
-        .ok_or_else(|| Failure::new("apt knows no Debian release to take backports of"))?;
+    let Release { codename, mirror } = release()?;
     let folder = crate::layout::root().join("target/xtask/backports");
     step("adding the backports list for this command only", || {
         write_list(&folder, &format!("deb {mirror} {codename}-backports main\n"))
@@ -99,6 +92,27 @@ fn install_libc() -> Result<()> {
         "APT::Get::List-Cleanup=0".to_owned(),
     ];
     apt::install(&["wasi-libc"], &options)
+}
+
+/// The Debian release that apt installs from.
+pub(crate) struct Release {
+    /// Its code name.
+    pub(crate) codename: String,
+    /// Where its packages are.
+    pub(crate) mirror: String,
+}
+
+/// Asks apt.
+pub(crate) fn release() -> Result<Release> {
+    let targets = process::capture(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(ORIGIN) $(CODENAME) $(REPO_URI)",
+        "Created-By: Packages",
+    ]))?;
+    let (codename, mirror) =
+        base_release(&targets).ok_or_else(|| Failure::new("apt knows no Debian release"))?;
+    Ok(Release { codename: codename.to_owned(), mirror: mirror.to_owned() })
 }
 
 /// The code name and mirror of the Debian release itself, not of its updates.

@@ -1,7 +1,7 @@
 //! What must be on the machine before anything can be built or tested.
 
 pub(crate) mod apt;
-mod debian;
+pub(crate) mod debian;
 pub(crate) mod wasm;
 
 use std::path::PathBuf;
