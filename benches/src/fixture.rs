@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
+use toolgate::admit::Gate;
 use toolgate::auth::Principal;
 use toolgate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState, View};
 use toolgate::pipeline::{self, ToolCall};
@@ -151,7 +152,7 @@ pub fn gateway(guest: &Guest, component: Component) -> Gateway {
     let entry = ServerEntry {
         name: guest.name.to_owned(),
         state: ServerState::Ready(Arc::new(component)),
-        limits: Policy::default().limits,
+        gate: Arc::new(Gate::new(&Policy::default().limits, Arc::default())),
         backend: Backend::Wasm,
         source: "bench".to_owned(),
     };

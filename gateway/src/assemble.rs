@@ -17,7 +17,9 @@ use toolgate_runtime::wasm::{
     inspect,
 };
 
+use crate::admit::{Capacity, Gate};
 use crate::catalog::{ServerEntry, ServerState};
+use crate::config::quantity::show_size;
 use crate::config::{BackendChoice, ServerConfig};
 
 mod pulls;
@@ -38,6 +40,7 @@ pub struct Assembler {
     cache: Option<CompiledCache>,
     artifacts: Artifacts,
     egress: Egress,
+    capacity: Arc<Capacity>,
     pulls: Pulls,
     slots: Semaphore,
     notes: Vec<String>,
@@ -77,6 +80,14 @@ pub enum ServerError {
     /// The component can't be run.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Its calls could never be admitted.
+    #[error("a call of it may take {}, and all calls together {}", show_size(*.needs), show_size(*.memory))]
+    Footprint {
+        /// Bytes that a call may take.
+        needs: u64,
+        /// Bytes that all calls may take.
+        memory: u64,
+    },
     /// Only an image is there.
     #[error("no Docker backend in this build; add a component")]
     NoDocker,
@@ -99,6 +110,9 @@ impl ServerError {
             Self::Load(LoadError::Secret { .. }) => {
                 Some("put the file there, readable for the gateway; it is tried again by itself".to_owned())
             }
+            Self::Footprint { .. } => {
+                Some("lower `memory` or `output` in its limits, or raise `memory` in [admission]".to_owned())
+            }
             Self::Load(_) | Self::Abandoned(_) => None,
         }
     }
@@ -117,7 +131,7 @@ impl ServerError {
             Self::Artifact(_)
             | Self::Load(LoadError::Files { .. } | LoadError::Secret { .. })
             | Self::Abandoned(_) => true,
-            Self::Load(_) | Self::NoDocker | Self::NoRemote => false,
+            Self::Load(_) | Self::Footprint { .. } | Self::NoDocker | Self::NoRemote => false,
         }
     }
 }
@@ -158,6 +172,7 @@ impl Assembler {
         options: ArtifactsOptions,
         egress: EgressOptions,
         engine: EngineOptions,
+        capacity: Arc<Capacity>,
     ) -> Result<Self, AssembleError> {
         let mut notes = Vec::new();
         let cache = options.state_dir.as_deref().map(|dir| {
@@ -171,10 +186,16 @@ impl Assembler {
             cache,
             artifacts: Artifacts::open(options)?,
             egress: Egress::new(egress)?,
+            capacity,
             pulls: Pulls::default(),
             slots: Semaphore::new(MAX_PARALLEL),
             notes,
         })
+    }
+
+    /// The permits of a server, to be made once.
+    pub fn gate(&self, config: &ServerConfig) -> Arc<Gate> {
+        Arc::new(Gate::new(&config.policy.limits, Arc::clone(&self.capacity)))
     }
 
     /// What an operator should know about the state directory.
@@ -249,7 +270,19 @@ impl Assembler {
         };
         let component = Component::prepare(&self.engine, &artifact, config.policy.clone(), options).await?;
         notes.extend(component.notes().iter().cloned());
+        self.check_footprint(&component)?;
         Ok(Arc::new(component))
+    }
+
+    /// A call that could never be admitted is a fault of the config, to be told at the start.
+    fn check_footprint(&self, component: &Component) -> Result<(), ServerError> {
+        let tools = 0..component.describe().tools.len();
+        let needs = tools.map(|tool| component.footprint(tool, 0)).max().unwrap_or(0);
+        let memory = self.capacity.memory();
+        if needs > memory {
+            return Err(ServerError::Footprint { needs, memory });
+        }
+        Ok(())
     }
 
     /// An artifact, and a slot in which to prepare it.
@@ -273,12 +306,12 @@ impl Assembler {
 
 impl Assembled {
     /// The server for the catalog.
-    pub fn entry(&self) -> ServerEntry {
+    pub fn entry(&self, gate: Arc<Gate>) -> ServerEntry {
         let state = match &self.result {
             Ok(sandbox) => ServerState::Ready(Arc::clone(sandbox)),
             Err(error) => ServerState::Unavailable(error.to_string()),
         };
-        entry(&self.config, state)
+        entry(&self.config, state, gate)
     }
 
     /// Whether another try may end otherwise.
@@ -307,14 +340,8 @@ impl Found {
     }
 }
 
-fn entry(config: &ServerConfig, state: ServerState) -> ServerEntry {
-    ServerEntry {
-        name: config.name.clone(),
-        state,
-        limits: config.policy.limits.clone(),
-        backend: Backend::Wasm,
-        source: config.source(),
-    }
+fn entry(config: &ServerConfig, state: ServerState, gate: Arc<Gate>) -> ServerEntry {
+    ServerEntry { name: config.name.clone(), state, gate, backend: Backend::Wasm, source: config.source() }
 }
 
 /// The component to run, under the server's choice of backend.

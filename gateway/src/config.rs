@@ -14,6 +14,7 @@ use toml::de::DeTable;
 use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
 
+mod admission;
 mod egress;
 mod engine;
 mod error;
@@ -27,6 +28,7 @@ mod registries;
 mod secrets;
 mod server;
 
+pub use admission::AdmissionConfig;
 pub use engine::EngineConfig;
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
 pub use expand::{Env, ExpandError};
@@ -50,6 +52,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[registries]` and the state directory.
     pub artifacts: ArtifactsOptions,
+    /// `[admission]`.
+    pub admission: AdmissionConfig,
     /// `[engine]`.
     pub engine: EngineConfig,
     /// `[egress]`.
@@ -132,6 +136,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
     let gateway = gateway::read(reader, root.section("gateway"), base, env);
     let mut artifacts = registries::read(root.section("registries"), base);
     artifacts.state_dir = Some(gateway.state_dir.clone());
+    let admission = admission::read(root.section("admission"));
     let engine = engine::read(root.section("engine"));
     let egress = egress::read(root.section("egress"), base);
     let mut servers = BTreeMap::new();
@@ -147,7 +152,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
         }
     }
     root.finish();
-    Config { gateway, artifacts, engine, egress, servers }
+    Config { gateway, admission, artifacts, engine, egress, servers }
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

@@ -12,6 +12,7 @@ use toolgate_runtime::events::{Backend, Denial, Observer, Stdio, Usage};
 use toolgate_runtime::limits::Limits;
 use toolgate_runtime::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Tool};
 
+use crate::admit::{Capacity, Gate};
 use crate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState};
 use crate::gateway::{Gateway, GatewaySettings};
 
@@ -41,6 +42,8 @@ pub(crate) enum Does {
 pub(crate) struct Fake {
     description: Description,
     does: Vec<Does>,
+    /// Bytes that a call takes, besides its arguments.
+    pub(crate) footprint: u64,
     /// Calls begun, and calls that ended in any way.
     pub(crate) begun: AtomicU32,
     pub(crate) ended: AtomicU32,
@@ -65,6 +68,7 @@ impl Fake {
                 skipped: Vec::new(),
             },
             does: tools.iter().map(|(_, does)| does.clone()).collect(),
+            footprint: 0,
             begun: AtomicU32::new(0),
             ended: AtomicU32::new(0),
         })
@@ -113,6 +117,10 @@ impl Sandbox for Fake {
         &self.description
     }
 
+    fn footprint(&self, _: usize, arguments: usize) -> u64 {
+        self.footprint + arguments as u64
+    }
+
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let _running = Running {
@@ -158,7 +166,7 @@ pub(crate) fn entry_with(name: &str, state: ServerState, limits: Limits) -> Serv
     ServerEntry {
         name: name.to_owned(),
         state,
-        limits,
+        gate: Arc::new(Gate::new(&limits, Arc::new(Capacity::new(64, 1 << 30)))),
         backend: Backend::Wasm,
         source: "file:fake.wasm".to_owned(),
     }

@@ -85,7 +85,7 @@ async fn stages(
     };
     record.resolved(&resolved);
     let authorized = authorize(principal, resolved)?;
-    let admitted = admit(authorized).await?;
+    let admitted = admit(authorized, call.arguments.get().len()).await?;
     let result = invoke(&admitted, call.arguments, record).await;
     Ok(Completed { result, usage: record.usage() })
 }

@@ -19,6 +19,10 @@ pub trait Sandbox: Send + Sync {
     /// The tools of this server, fixed for the life of the sandbox.
     fn describe(&self) -> &Description;
 
+    /// Bytes of this process's memory that a call of the tool at index `tool` may take, with so many
+    /// bytes of JSON arguments; to be set aside before it starts.
+    fn footprint(&self, tool: usize, arguments: usize) -> u64;
+
     /// Runs one call to its end. Dropping the future ends the guest at once.
     ///
     /// # Errors

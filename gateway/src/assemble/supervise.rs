@@ -50,7 +50,7 @@ pub async fn supervise(
     (progress, told): (Progress, Told),
     ready: impl FnOnce() + Send,
 ) -> Result<(), CatalogError> {
-    let mut board = Board::new(&configs);
+    let mut board = Board::new(&assembler, &configs);
     let mut tries = JoinSet::new();
     for (index, config) in configs.into_iter().enumerate() {
         tries.spawn(attempt(Arc::clone(&assembler), index, config, 0, Arc::clone(&progress)));
@@ -116,8 +116,11 @@ struct Board {
 }
 
 impl Board {
-    fn new(configs: &[ServerConfig]) -> Self {
-        let starting = |config| entry(config, ServerState::Unavailable("it is still starting".to_owned()));
+    fn new(assembler: &Assembler, configs: &[ServerConfig]) -> Self {
+        let starting = |config| {
+            let state = ServerState::Unavailable("it is still starting".to_owned());
+            entry(config, state, assembler.gate(config))
+        };
         Self {
             entries: configs.iter().map(starting).collect(),
             untried: configs.len(),
@@ -130,7 +133,8 @@ impl Board {
         let (Some(entry), Some(tried)) = (self.entries.get_mut(index), self.tried.get_mut(index)) else {
             return false;
         };
-        let before = std::mem::replace(entry, assembled.entry());
+        let gate = Arc::clone(&entry.gate);
+        let before = std::mem::replace(entry, assembled.entry(gate));
         self.untried -= usize::from(!std::mem::replace(tried, true));
         match (&before.state, &entry.state) {
             (ServerState::Unavailable(before), ServerState::Unavailable(now)) => before != now,
@@ -146,7 +150,7 @@ impl Board {
         let copy = |entry: &ServerEntry| ServerEntry {
             name: entry.name.clone(),
             state: entry.state.clone(),
-            limits: entry.limits.clone(),
+            gate: Arc::clone(&entry.gate),
             backend: entry.backend,
             source: entry.source.clone(),
         };

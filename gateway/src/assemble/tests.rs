@@ -48,7 +48,8 @@ fn start(config: &str, progress: Progress) -> Site {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("good.wasm"), wat::parse_str(COMPONENT).unwrap()).unwrap();
     let Config { artifacts, egress, servers, .. } = parse(config, dir.path());
-    let assembler = Arc::new(Assembler::new(artifacts, egress).unwrap());
+    let assembler =
+        Arc::new(Assembler::new(artifacts, egress, EngineOptions::default(), Arc::default()).unwrap());
     let gateway = Arc::new(Gateway::starting(GatewaySettings::default()));
     let (tell, news) = mpsc::unbounded_channel();
     let told = move |News { assembled, refused, .. }: News<'_>| {

@@ -140,7 +140,13 @@ impl Resolved {
 
     /// The permits of the server.
     #[must_use]
-    pub fn gate(&self) -> &Gate {
+    pub fn gate(&self) -> &Arc<Gate> {
         self.server.gate()
+    }
+
+    /// Bytes of this process's memory that a call may take, with arguments of so many bytes.
+    #[must_use]
+    pub fn footprint(&self, arguments: usize) -> u64 {
+        self.server.sandbox().map_or(0, |sandbox| sandbox.footprint(self.tool, arguments))
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use toolgate_runtime::events::Backend;
-use toolgate_runtime::limits::Limits;
 use toolgate_runtime::sandbox::{Sandbox, Tool};
 
 use super::{Pages, Unresolved};
@@ -17,8 +16,8 @@ pub struct ServerEntry {
     pub name: String,
     /// Whether it can run calls.
     pub state: ServerState,
-    /// Limits of its calls.
-    pub limits: Limits,
+    /// Its permits, which outlive the catalog.
+    pub gate: Arc<Gate>,
     /// What runs it.
     pub backend: Backend,
     /// Where it comes from, for operators: the artifact's reference.
@@ -50,7 +49,7 @@ pub struct Server {
     state: ServerState,
     backend: Backend,
     source: String,
-    gate: Gate,
+    gate: Arc<Gate>,
     tools: HashMap<String, usize>,
     pages: Pages,
 }
@@ -71,7 +70,7 @@ impl Server {
         };
         Self {
             name: entry.name.into(),
-            gate: Gate::new(&entry.limits),
+            gate: entry.gate,
             state,
             backend: entry.backend,
             source: entry.source,
@@ -138,7 +137,7 @@ impl Server {
         Arc::clone(&self.name)
     }
 
-    pub(super) fn gate(&self) -> &Gate {
+    pub(super) fn gate(&self) -> &Arc<Gate> {
         &self.gate
     }
 

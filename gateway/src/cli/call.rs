@@ -57,8 +57,13 @@ impl Call {
         let mut config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
         let server = config.servers.remove(&target.server).ok_or_else(|| unknown_server(&target, &config))?;
-        let Resolved { assembled, catalog, notes } =
-            context::resolve(config.artifacts, config.egress, &config.engine, vec![server]).await?;
+        let Resolved { assembled, catalog, notes } = context::resolve(
+            config.artifacts,
+            config.egress,
+            (&config.engine, config.admission),
+            vec![server],
+        )
+        .await?;
         for note in notes.iter().chain(assembled.iter().flat_map(|server| &server.notes)) {
             progress::line(&format!("warning: {note}"));
         }

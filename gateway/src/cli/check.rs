@@ -92,7 +92,8 @@ impl Check {
         start_log(config.gateway.log, Level::WARN)?;
         let servers = config.servers.into_values().collect();
         let Resolved { assembled, catalog, notes } =
-            context::resolve(config.artifacts, config.egress, &config.engine, servers).await?;
+            context::resolve(config.artifacts, config.egress, (&config.engine, config.admission), servers)
+                .await?;
         let pairs = assembled.iter().zip(catalog.servers());
         let report = Report { servers: pairs.map(|(a, server)| describe(a, server)).collect(), notes };
         let unavailable = report.servers.iter().filter(|server| server.state != "ready").count();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
+use toolgate_runtime::host::Host;
 use toolgate_runtime::wasm::{Compiler, EngineOptions};
 use tracing::Level;
 
@@ -13,7 +14,7 @@ use super::failure::Failure;
 use super::progress;
 use crate::assemble::{AssembleError, Assembled, Assembler};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::config::{self, Config, EngineConfig, GatewayConfig, LogFormat, ServerConfig};
+use crate::config::{self, AdmissionConfig, Config, EngineConfig, GatewayConfig, LogFormat, ServerConfig};
 use crate::gateway::GatewaySettings;
 use crate::logging::{self, StartError};
 use crate::mcp::session::SessionKey;
@@ -74,15 +75,17 @@ pub(super) fn start_log(format: Option<LogFormat>, default: Level) -> Result<Log
 pub(super) fn assembler(
     options: ArtifactsOptions,
     egress: EgressOptions,
-    config: &EngineConfig,
+    (config, admission): (&EngineConfig, AdmissionConfig),
 ) -> Result<Arc<Assembler>, Failure> {
+    let host = Host::read();
     let engine = EngineOptions {
         compiler: Compiler::Process(vec![compile::NAME.to_owned()]),
         compile_timeout: config.compile_timeout,
         metering: config.metering,
-        ..EngineOptions::default()
+        ..EngineOptions::for_host(&host)
     };
-    let assembler = Assembler::new(options, egress, engine).map_err(|error| match &error {
+    let capacity = Arc::new(admission.capacity(&host));
+    let assembler = Assembler::new(options, egress, engine, capacity).map_err(|error| match &error {
         AssembleError::Artifacts(cause) => match cause.hint() {
             Some(hint) => Failure::of(&error).hint(hint),
             None => Failure::of(&error),
@@ -104,12 +107,12 @@ pub(super) struct Resolved {
 pub(super) async fn resolve(
     options: ArtifactsOptions,
     egress: EgressOptions,
-    engine: &EngineConfig,
+    engine: (&EngineConfig, AdmissionConfig),
     servers: Vec<ServerConfig>,
 ) -> Result<Resolved, Failure> {
     let assembler = assembler(options, egress, engine)?;
     let assembled = assembler.assemble_all(servers, &progress::shown()).await;
-    let entries = assembled.iter().map(Assembled::entry).collect();
+    let entries = assembled.iter().map(|server| server.entry(assembler.gate(&server.config))).collect();
     let catalog = Catalog::build(entries, &CatalogSettings::default());
     let catalog = catalog.map_err(|error| Failure::of(&error))?;
     Ok(Resolved { assembled, catalog, notes: assembler.notes().to_vec() })

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::output::{self, human_size};
 use super::progress;
 use super::pull::reference;
-use crate::config::{EngineConfig, is_server_name};
+use crate::config::{AdmissionConfig, EngineConfig, is_server_name};
 
 /// Show tools, imports and possible grants of a component
 #[derive(Debug, clap::Args)]
@@ -73,7 +73,11 @@ impl Inspect {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         start_log(None, Level::WARN)?;
         let (name, reference) = self.subject(context)?;
-        let assembler = assembler(context.artifacts()?, EgressOptions::default(), &EngineConfig::default())?;
+        let assembler = assembler(
+            context.artifacts()?,
+            EgressOptions::default(),
+            (&EngineConfig::default(), AdmissionConfig::default()),
+        )?;
         progress::shown()(&name, crate::assemble::Step::Pulling(&reference));
         let (artifact, inspection) = assembler.inspect(&reference).await.map_err(|error| {
             let failure = Failure::new(format!("cannot inspect {reference}")).because(&error);

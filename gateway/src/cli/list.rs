@@ -39,7 +39,8 @@ impl List {
         start_log(config.gateway.log, Level::WARN)?;
         let servers = config.servers.into_values().collect();
         let Resolved { catalog, .. } =
-            context::resolve(config.artifacts, config.egress, &config.engine, servers).await?;
+            context::resolve(config.artifacts, config.egress, (&config.engine, config.admission), servers)
+                .await?;
         let mut tools = Vec::new();
         for server in catalog.servers() {
             if let ServerState::Unavailable(reason) = server.state() {

@@ -44,7 +44,8 @@ impl Serve {
         start_log(config.gateway.log, Level::INFO)?;
         let (first, second) = signals()?;
         let listener = listen(config.gateway.listen).await?;
-        let assembler = assembler(config.artifacts.clone(), config.egress.clone(), &config.engine)?;
+        let assembler =
+            assembler(config.artifacts.clone(), config.egress.clone(), (&config.engine, config.admission))?;
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
         let settings = config.gateway.http.clone();

@@ -28,7 +28,7 @@ impl Stdio {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
         let (stopped, _) = signals()?;
-        let assembler = assembler(config.artifacts, config.egress, &config.engine)?;
+        let assembler = assembler(config.artifacts, config.egress, (&config.engine, config.admission))?;
         for note in assembler.notes() {
             tracing::warn!("{note}");
         }

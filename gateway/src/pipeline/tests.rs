@@ -7,7 +7,8 @@ use std::time::Instant;
 use toolgate_runtime::limits::Limits;
 
 use super::*;
-use crate::catalog::ServerState;
+use crate::admit::{Capacity, Gate};
+use crate::catalog::{ServerEntry, ServerState};
 use crate::fake::{self, Does, Fake, raw};
 use crate::gateway::GatewaySettings;
 
@@ -108,4 +109,78 @@ async fn a_call_ends_with_the_catalog_it_began_with() {
     gateway.replace(fake::catalog(vec![]));
     assert!(running.await.unwrap().unwrap().result.is_ok());
     assert!(matches!(run(&gateway).await, Err(Error::UnknownTool(_))));
+}
+
+/// Two servers whose calls each take more than half of what all calls may take.
+#[tokio::test]
+async fn calls_take_no_more_memory_together_than_there_is() {
+    let capacity = Arc::new(Capacity::new(100, 1_000_000));
+    let server = |name: &str| {
+        let mut fake = Fake::new(&[("tool", Does::Sleep(Duration::from_millis(50)))]);
+        Arc::get_mut(&mut fake).unwrap().footprint = 600_000;
+        let gate = Arc::new(Gate::new(&Limits::default(), Arc::clone(&capacity)));
+        (ServerEntry { gate, ..fake::entry(name, Arc::clone(&fake) as _) }, fake)
+    };
+    let ((one, first), (two, second)) = (server("one"), server("two"));
+    let gateway = Arc::new(Gateway::new(fake::catalog(vec![one, two]), GatewaySettings::default()));
+    let request = |name: &str| {
+        let gateway = Arc::clone(&gateway);
+        let request = ToolCall { view: View::All, name: name.into(), arguments: raw("{}") };
+        tokio::spawn(async move { call(&gateway, &Principal::local(), request).await.unwrap().result })
+    };
+    let calls = ["one__tool", "two__tool"].map(request);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let begun = [&first, &second].map(|fake| fake.begun.load(Ordering::SeqCst));
+    assert_eq!(begun.iter().sum::<u32>(), 1, "the other waits: {begun:?}");
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_start_before_its_deadline_is_turned_away_at_once() {
+    let limits = Limits { concurrency: 1, deadline: Duration::from_millis(250), ..Limits::default() };
+    let (gateway, fake) = limited(Does::Sleep(Duration::from_millis(200)), limits);
+    run(&gateway).await.unwrap();
+    let spawn = || {
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move { run(&gateway).await.map(drop) })
+    };
+    let running = [spawn(), spawn()];
+    while fake.begun.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let since = Instant::now();
+    match run(&gateway).await {
+        Err(Error::Overloaded { retry_after, .. }) => assert!(retry_after >= Duration::from_secs(1)),
+        other => panic!("{other:?}"),
+    }
+    assert!(since.elapsed() < Duration::from_millis(100), "{:?}", since.elapsed());
+    for call in running {
+        // The second one may start too late to end in time; it was let in all the same.
+        drop(call.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_new_catalog_hands_out_no_permit_twice() {
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let fake = Fake::new(&[("x", Does::Hang)]);
+    let entry = || fake::entry_with("s", ServerState::Ready(Arc::clone(&fake) as _), limits.clone());
+    let gate = entry().gate;
+    let catalog = || fake::catalog(vec![ServerEntry { gate: Arc::clone(&gate), ..entry() }]);
+    let gateway = Arc::new(Gateway::new(catalog(), GatewaySettings::default()));
+    let first = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { run(&gateway).await.map(drop) }
+    });
+    while fake.begun.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    gateway.replace(catalog());
+    let second = tokio::time::timeout(Duration::from_millis(50), run(&gateway)).await;
+    assert!(second.is_err(), "it waits");
+    assert_eq!(fake.begun.load(Ordering::SeqCst), 1);
+    first.abort();
 }

@@ -42,6 +42,9 @@ pub struct PrepareOptions<'a> {
     pub egress: Option<Arc<Egress>>,
 }
 
+/// Bytes that a call takes besides: its stack, its store, its tables of handles.
+const OVERHEAD: u64 = 128 * 1024;
+
 /// A component that is ready to be called.
 pub struct Component {
     metering: Metering,
@@ -49,6 +52,8 @@ pub struct Component {
     description: Description,
     /// In the order of the tools.
     functions: Vec<Function>,
+    /// Of the functions, in their order.
+    weights: Vec<Weight>,
     policy: Arc<Policy>,
     grants: Grants,
     notes: Vec<String>,
@@ -81,6 +86,7 @@ impl Component {
                 instances: Instances::new(&engine, code, loaded, &found.functions)?,
                 metering: engine.options().metering,
                 description: describe(&found),
+                weights: found.functions.iter().map(Weight::of).collect(),
                 functions: found.functions,
                 policy: Arc::new(policy),
                 grants,
@@ -130,6 +136,19 @@ impl Sandbox for Component {
         &self.description
     }
 
+    fn footprint(&self, tool: usize, arguments: usize) -> u64 {
+        let limits = &self.policy.limits;
+        let Some(weight) = self.weights.get(tool) else {
+            return 0;
+        };
+        let most = wit::value::MAX_ARGUMENT_MEMORY as u64;
+        let arguments = weight.arguments.saturating_mul(arguments as u64).min(most);
+        let result = weight.result.saturating_mul(limits.output);
+        [limits.memory, arguments, result, limits.stdio]
+            .iter()
+            .fold(OVERHEAD, |sum, n| sum.saturating_add(*n))
+    }
+
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
         let limits = &self.policy.limits;
         let observer = invocation.observer.clone();
@@ -141,10 +160,14 @@ impl Sandbox for Component {
             .functions
             .get(tool)
             .ok_or_else(|| CallError::Internal(format!("there is no tool at index {tool}")))?;
+        let result = self.weights[tool].result.saturating_mul(limits.output);
         let arguments = wit::value::parse_arguments(function, &invocation.arguments)
             .map_err(|error| CallError::Arguments(error.to_string()))?;
-        let given =
-            Given { observer: invocation.observer, secrets: self.secrets(invocation.deadline).await? };
+        let given = Given {
+            observer: invocation.observer,
+            secrets: self.secrets(invocation.deadline).await?,
+            result,
+        };
         room = self.instances.room().await?;
         let engine = room.linked.pre.engine();
         let store = state::store(self.metering, engine, &self.grants, &self.policy, given)
@@ -154,6 +177,21 @@ impl Sandbox for Component {
             Ok(Ok(results)) => self.answer(&mut account, function, &results),
             Ok(Err(error)) => Err(trap::call_error(&error, account.refused(), limits)),
             Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
+        }
+    }
+}
+
+/// Bytes of values per byte of their JSON.
+struct Weight {
+    arguments: u64,
+    result: u64,
+}
+
+impl Weight {
+    fn of(function: &Function) -> Self {
+        Self {
+            arguments: wit::density(function.params.types()),
+            result: wit::density(function.returns.types()),
         }
     }
 }

@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use wasmtime::{CallHook, CallHookHandler, Store, StoreContextMut};
 
 use super::state::State;
-use crate::limits::Limits;
 
 /// Time that a guest may hold a worker thread with host calls before others get their turn.
 const SLICE: Duration = Duration::from_millis(1);
@@ -21,25 +20,19 @@ const SLICE: Duration = Duration::from_millis(1);
 /// them takes less than [`SLICE`].
 const MAX_COPIED: usize = 2 * 1024 * 1024;
 
-/// Host memory that lifting a result may take, per byte of `limits.output`.
-///
-/// A result becomes a tree of values of 40 bytes each before it becomes JSON, and the densest JSON
-/// is base64, 4 bytes for 3 values: any result within `limits.output` fits into 30 times its size.
-/// Without this, lists that share their memory could make the host allocate without end.
-const LIFTED_PER_OUTPUT: u64 = 32;
-
 /// The host calls of one call.
 #[derive(Debug)]
 pub(super) struct HostCalls {
-    /// Bytes of host memory that the result may take.
+    /// Bytes of host memory that the result may take. Without this, lists that share their memory
+    /// could make the host allocate without end.
     result: usize,
     /// When others last had their turn, as far as is known here.
     since: Instant,
 }
 
 impl HostCalls {
-    pub(super) fn new(limits: &Limits) -> Self {
-        let result = limits.output.saturating_mul(LIFTED_PER_OUTPUT);
+    /// For a result that may take so many bytes as values.
+    pub(super) fn new(result: u64) -> Self {
         Self { result: usize::try_from(result).unwrap_or(usize::MAX), since: Instant::now() }
     }
 }

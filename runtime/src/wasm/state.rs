@@ -38,6 +38,8 @@ pub(super) struct Given {
     pub(super) observer: Arc<dyn Observer>,
     /// The variables that are secret, as they are now.
     pub(super) secrets: Vec<(String, Secret)>,
+    /// Bytes of host memory that the result may take as values.
+    pub(super) result: u64,
 }
 
 /// The data of a call's store.
@@ -72,7 +74,7 @@ impl State {
             table,
             wasi: wasi.build(),
             meter: Meter::new(limits),
-            hostcalls: HostCalls::new(limits),
+            hostcalls: HostCalls::new(given.result),
             stdio,
             http: Http::new(policy, &grants.egress, denials.clone()),
             tcp,

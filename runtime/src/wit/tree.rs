@@ -57,6 +57,16 @@ pub enum Returns {
 }
 
 impl Returns {
+    /// The types of all that may be returned.
+    pub fn types(&self) -> impl Iterator<Item = &Type> {
+        let (first, second) = match self {
+            Self::Nothing => (None, None),
+            Self::Value(ty) => (Some(ty), None),
+            Self::Verdict { ok, err } => (ok.as_ref(), err.as_ref()),
+        };
+        first.into_iter().chain(second)
+    }
+
     /// The type of the structured result; `None` where there is none.
     pub fn content(&self) -> Option<&Type> {
         match self {
@@ -143,6 +153,11 @@ impl Fields {
         Self { docs, fields: fields.into(), index }
     }
 
+    /// The types, in the order of declaration.
+    pub fn types(&self) -> impl Iterator<Item = &Type> {
+        self.fields.iter().map(|field| &field.ty)
+    }
+
     /// The position of a field, guessed first to be at `hint`.
     pub fn position(&self, name: &str, hint: usize) -> Option<usize> {
         match self.fields.get(hint) {
@@ -192,6 +207,11 @@ impl Cases {
     pub fn new(docs: Option<Arc<str>>, cases: Vec<Case>) -> Self {
         let index = Index::new(&cases, |case| &case.name);
         Self { docs, cases: cases.into(), index }
+    }
+
+    /// The types of the payloads.
+    pub fn types(&self) -> impl Iterator<Item = &Type> {
+        self.cases.iter().filter_map(|case| case.ty.as_ref())
     }
 
     /// The case called `name`.

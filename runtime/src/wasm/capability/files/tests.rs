@@ -132,7 +132,7 @@ fn store(grant: FilesGrant, heard: Arc<Heard>) -> Store<State> {
         egress: Arc::default(),
     };
     let policy = Arc::new(Policy { grants, limits: Limits::default() });
-    let given = state::Given { observer: heard, secrets: Vec::new() };
+    let given = state::Given { observer: heard, secrets: Vec::new(), result: 0 };
     let engine = Engine::new(EngineOptions::default()).unwrap();
     state::store(Metering::Fuel, engine.on_demand(), &prepared, &policy, given).unwrap()
 }
