@@ -54,7 +54,7 @@ fn sandbox(criterion: &mut Criterion, guest: &Guest) {
     group.sample_size(100);
     group.bench_function("call", |b| b.to_async(&runtime).iter(|| guest.call(&component, tool)));
     if guest.tool == HELLO.tool {
-        let live = runtime.block_on(Live::start(engine.wasmtime(), guest));
+        let live = runtime.block_on(Live::start(guest));
         let live = tokio::sync::Mutex::new(live);
         group.bench_function("live", |b| {
             b.to_async(&runtime).iter(|| async { live.lock().await.call().await })
