@@ -21,14 +21,14 @@ impl<K: Eq + Hash> Default for Flight<K> {
 }
 
 impl<K: Eq + Hash + Clone> Flight<K> {
-    /// Runs a request until it ends or is cancelled; cancelling drops it. A second request of the
-    /// same key, which the protocol forbids, runs but can't be cancelled.
+    /// Runs a request until it ends or is cancelled; cancelling drops it.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], or the request's own.
+    /// [`Error::Cancelled`], or the request's own. [`Error::InvalidRequest`] for a second request of
+    /// the same key: it could not be told from the first, to be cancelled or answered.
     pub async fn run<T>(&self, key: K, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let cancelled = Arc::new(Notify::new());
-        let _entry = self.enter(key, &cancelled);
+        let _entry = self.enter(key, &cancelled)?;
         tokio::select! {
             biased;
             () = cancelled.notified() => Err(Error::Cancelled),
@@ -48,13 +48,14 @@ impl<K: Eq + Hash + Clone> Flight<K> {
         self.lock().iter().filter(|(key, _)| chosen(key)).for_each(|(_, r)| r.notify_one());
     }
 
-    fn enter(&self, key: K, cancelled: &Arc<Notify>) -> Option<Entry<'_, K>> {
+    fn enter(&self, key: K, cancelled: &Arc<Notify>) -> Result<Entry<'_, K>, Error> {
         let mut running = self.lock();
         if running.contains_key(&key) {
-            return None;
+            let reason = "a request of the same id is still running".to_owned();
+            return Err(Error::InvalidRequest(reason));
         }
         running.insert(key.clone(), Arc::clone(cancelled));
-        Some(Entry { flight: self, key })
+        Ok(Entry { flight: self, key })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Notify>>> {

@@ -253,6 +253,8 @@ async fn a_request_in_flight_is_cancelled_by_its_key_only() {
     tokio::task::yield_now().await;
     flight.cancel(&2);
     assert_eq!(flight.run(2, async { Ok(5) }).await.unwrap(), 5);
+    let second = flight.run(1, async { Ok(7) }).await;
+    assert!(matches!(second, Err(Error::InvalidRequest(_))), "it could not be told from the first");
     flight.cancel(&1);
     assert!(matches!(running.await.unwrap(), Err(Error::Cancelled)));
     assert_eq!(flight.run(1, async { Ok(6) }).await.unwrap(), 6, "the id is free again");
