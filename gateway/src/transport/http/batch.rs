@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::post::{Post, session};
+use super::post::Post;
 use super::reply::{self, Reply};
 use crate::error::Error;
 use crate::mcp::batch::Batch;
@@ -23,7 +23,7 @@ impl Post<'_> {
         if self.is_stateless()? || self.revision.is_some_and(|r| !r.has_batches()) {
             return no_batches();
         }
-        let session = session(self.shared, self.headers)?;
+        let session = self.session()?;
         if session.revision.has_batches() { Ok(session) } else { no_batches() }
     }
 

@@ -80,7 +80,7 @@ pub(super) fn delete(shared: &Shared, request: &Request<Incoming>) -> Result<Rep
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-pub(super) fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Error> {
+fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Error> {
     let token = headers::single(headers, SESSION_ID, "Mcp-Session-Id")?.ok_or(Error::SessionMissing)?;
     shared.gateway.sessions().verify(token)
 }
@@ -147,7 +147,7 @@ impl<'a> Post<'a> {
                 Ok(Step::Reply(reply::with_session(reply, &token)))
             }
             Era::Session(_) => {
-                self.in_session(session(self.shared, self.headers)?, request, &params).map(Step::Run)
+                self.in_session(self.session()?, request, &params).map(Step::Run)
             }
         }
     }
@@ -186,10 +186,12 @@ impl<'a> Post<'a> {
 
     fn notification(&self, notification: &Notification<'_>) -> Result<(), Error> {
         if self.is_stateless()? {
-            // None means anything over HTTP: a client cancels by closing the connection.
-            return Ok(());
+            // None means anything over HTTP: a client cancels by closing the connection. But a proxy
+            // may have let it pass for its headers.
+            let params = Params::parse(notification.params)?;
+            return headers::check(self.headers, &notification.method, &params);
         }
-        self.notify(session(self.shared, self.headers)?, notification)
+        self.notify(self.session()?, notification)
     }
 
     pub(super) fn notify(&self, session: Session, notification: &Notification<'_>) -> Result<(), Error> {
@@ -206,7 +208,20 @@ impl<'a> Post<'a> {
         if self.is_stateless()? {
             return Err(Error::InvalidRequest("no request was sent to answer to".to_owned()));
         }
-        session(self.shared, self.headers).map(drop)
+        self.session().map(drop)
+    }
+
+    /// The session that the headers name, in the revision that they name.
+    pub(super) fn session(&self) -> Result<Session, Error> {
+        let session = session(self.shared, self.headers)?;
+        match self.revision {
+            Some(revision) if revision != session.revision => Err(Error::InvalidRequest(format!(
+                "MCP-Protocol-Version is {}, but the session speaks {}",
+                revision.as_str(),
+                session.revision.as_str()
+            ))),
+            _ => Ok(session),
+        }
     }
 
     /// Whether the header names a stateless revision.

@@ -135,6 +135,40 @@ async fn an_unsupported_version_header_is_400() {
 }
 
 #[tokio::test]
+async fn a_header_of_another_revision_than_the_session_is_400() {
+    let served = start().await;
+    let token = open(&served, "2025-06-18").await;
+    for body in [
+        request(1, "tools/list", json!({})),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 1, "result": {} }),
+    ] {
+        let ask = in_session(&token, &body).header("mcp-protocol-version", "2025-11-25");
+        let answer = ask.clone().send(&served).await;
+        assert_eq!((answer.status, answer.code()), (400, -32600), "{body}");
+        let right = ask.header("mcp-protocol-version", "2025-06-18").send(&served).await;
+        assert!(right.status < 300, "{right:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_in_use_is_refused() {
+    let served = Arc::new(start().await);
+    let token = open(&served, "2025-11-25").await;
+    let call = |tool: &str| in_session(&token, &request(5, "tools/call", json!({ "name": tool })));
+    let slow = {
+        let (served, ask) = (Arc::clone(&served), call("fake__slow"));
+        tokio::spawn(async move { ask.send(&served).await })
+    };
+    let fake = Arc::clone(&served.fake);
+    until("the call", || fake.begun.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    let second = call("fake__echo").send(&served).await;
+    assert_eq!((second.status, second.code()), (400, -32600));
+    assert_eq!(slow.await.unwrap().status, 200, "the first is not disturbed");
+    assert_eq!(call("fake__echo").send(&served).await.status, 200, "the id is free again");
+}
+
+#[tokio::test]
 async fn errors_of_readable_requests_are_200() {
     let served = start().await;
     let token = open(&served, "2025-11-25").await;

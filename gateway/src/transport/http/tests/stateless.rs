@@ -229,8 +229,13 @@ async fn a_client_that_takes_only_events_gets_a_stream_of_one() {
 async fn notifications_are_accepted_and_responses_are_not() {
     let served = start().await;
     let ask = |body: Value| Ask::post(&body).header("mcp-protocol-version", "2026-07-28");
-    let answer = ask(json!({ "jsonrpc": "2.0", "method": "notifications/x" })).send(&served).await;
+    let notification = ask(json!({ "jsonrpc": "2.0", "method": "notifications/x" }));
+    let answer = notification.clone().header("mcp-method", "notifications/x").send(&served).await;
     assert_eq!((answer.status, answer.body.as_str()), (202, ""));
+    for ask in [notification.clone(), notification.header("mcp-method", "notifications/y")] {
+        let answer = ask.send(&served).await;
+        assert_eq!((answer.status, answer.code()), (400, -32020), "a notification carries its headers too");
+    }
     let answer = ask(json!({ "jsonrpc": "2.0", "id": 1, "result": {} })).send(&served).await;
     assert_eq!((answer.status, answer.code()), (400, -32600));
     let answer = ask(json!([])).send(&served).await;
