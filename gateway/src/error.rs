@@ -64,6 +64,9 @@ pub enum Error {
     /// A body that broke off.
     #[error("the request body broke off: {0}")]
     BodyBroken(String),
+    /// All connections are in use; this one may only probe.
+    #[error("overloaded: too many connections")]
+    ConnectionsFull,
     /// All request bodies together fill their memory.
     #[error("overloaded: too many request bodies at a time")]
     BodiesFull,
@@ -138,6 +141,7 @@ impl Error {
             | Self::MediaType
             | Self::TooLarge { .. }
             | Self::BodyTimeout(_)
+            | Self::ConnectionsFull
             | Self::BodiesFull
             | Self::AnswersFull
             | Self::BatchTooLarge { .. }
@@ -170,6 +174,7 @@ impl Error {
             Self::TooLarge { .. } => "too-large",
             Self::BodyTimeout(_) => "body-timeout",
             Self::BodyBroken(_) => "body-broken",
+            Self::ConnectionsFull => "connections-full",
             Self::BodiesFull => "bodies-full",
             Self::AnswersFull => "answers-full",
             Self::BatchTooLarge { .. } => "batch-too-large",

@@ -32,7 +32,7 @@ impl Wire {
 /// When an unavailable server or a starting gateway is worth another try.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
-/// When memory for bodies is likely to be free again.
+/// When a connection, or memory for bodies and answers, is likely to be free again.
 const RETRY_CROWDED: Duration = Duration::from_secs(1);
 
 /// Bytes around id and result, and around the whole message.
@@ -65,7 +65,7 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
             Wire { retry_after: Some(*retry_after), ..Wire::new(503, 503) }
         }
         Error::BatchTooLarge { .. } => Wire::new(413, 413),
-        Error::BodiesFull | Error::AnswersFull => {
+        Error::ConnectionsFull | Error::BodiesFull | Error::AnswersFull => {
             Wire { retry_after: Some(RETRY_CROWDED), ..Wire::new(503, 503) }
         }
         Error::Unavailable { .. } | Error::Starting => {

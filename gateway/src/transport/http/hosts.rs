@@ -13,7 +13,8 @@ use crate::error::Error;
 /// Bytes of a refused name that are repeated.
 const SHOWN: usize = 100;
 
-/// The allowed names. Hosts: loopback ones and those of the config. Origins: those of the config
+/// The allowed names. Hosts: loopback ones, those of the config, and the address at which the client
+/// connected: a page that was led here by DNS has a name in its `Host`, never an address. Origins: those of the config
 /// alone, since any program of this machine can serve a page at a loopback name.
 #[derive(Debug)]
 pub(super) struct Hosts {
@@ -28,14 +29,19 @@ impl Hosts {
         Self { hosts: lower(hosts), origins: lower(origins) }
     }
 
-    /// Checks the request target and `Host`.
-    pub(super) fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+    /// Checks the request target and `Host` of a request that came in at the address `local`.
+    pub(super) fn check_host(
+        &self,
+        local: Option<IpAddr>,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Error> {
         if let Some(authority) = uri.authority() {
-            self.allow_host(authority.as_str())?;
+            self.allow_host(local, authority.as_str())?;
         }
         let mut values = headers.get_all(header::HOST).iter();
         match (values.next(), values.next()) {
-            (Some(value), None) => self.allow_host(&String::from_utf8_lossy(value.as_bytes())),
+            (Some(value), None) => self.allow_host(local, &String::from_utf8_lossy(value.as_bytes())),
             (Some(_), Some(_)) => Err(Error::Host("two Host headers".to_owned())),
             (None, _) => Err(Error::Host(String::new())),
         }
@@ -54,10 +60,11 @@ impl Hosts {
         }
     }
 
-    fn allow_host(&self, host: &str) -> Result<(), Error> {
+    fn allow_host(&self, local: Option<IpAddr>, host: &str) -> Result<(), Error> {
         let host = host.to_ascii_lowercase();
         let name = name_of(&host);
-        if is_loopback(name) || self.hosts.iter().any(|h| *h == host || h == name) {
+        let is_local = name.parse().is_ok_and(|address: IpAddr| local == Some(address.to_canonical()));
+        if is_local || is_loopback(name) || self.hosts.iter().any(|h| *h == host || h == name) {
             return Ok(());
         }
         Err(Error::Host(shown(&host)))
@@ -97,13 +104,18 @@ fn is_loopback(name: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn host(hosts: &Hosts, value: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, value.parse().unwrap());
-        hosts.check_host(&Uri::from_static("/mcp"), &headers).is_ok()
+        hosts.check_host(LOCAL, &Uri::from_static("/mcp"), &headers).is_ok()
     }
+
+    /// The address at which requests come in.
+    const LOCAL: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5)));
 
     /// The origin that may read the reply, if the request is allowed.
     fn origin(hosts: &Hosts, host: &str, value: &str) -> Option<Option<String>> {
@@ -119,6 +131,17 @@ mod tests {
         let hosts = Hosts::new(&[], &[]);
         for name in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.9.9.9", "[::1]", "[::1]:1"] {
             assert!(host(&hosts, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_address_that_was_connected_to_is_a_host() {
+        let hosts = Hosts::new(&[], &[]);
+        for name in ["10.0.0.5", "10.0.0.5:8080", "[::ffff:10.0.0.5]:80"] {
+            assert!(host(&hosts, name), "{name}");
+        }
+        for name in ["10.0.0.6", "10.0.0.5.evil.com", "10.0.0.5:x"] {
+            assert!(!host(&hosts, name), "{name}");
         }
     }
 
@@ -153,10 +176,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "localhost".parse().unwrap());
         let uri = Uri::from_static("http://evil.example/mcp");
-        assert!(hosts.check_host(&uri, &headers).is_err());
+        assert!(hosts.check_host(LOCAL, &uri, &headers).is_err());
         headers.append(header::HOST, "evil.example".parse().unwrap());
-        assert!(hosts.check_host(&Uri::from_static("/mcp"), &headers).is_err());
-        assert!(hosts.check_host(&Uri::from_static("/mcp"), &HeaderMap::new()).is_err());
+        assert!(hosts.check_host(LOCAL, &Uri::from_static("/mcp"), &headers).is_err());
+        assert!(hosts.check_host(LOCAL, &Uri::from_static("/mcp"), &HeaderMap::new()).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Accepts connections, serves each in its own task, and drains them at the end.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ use crate::transport::budget::Budget;
 /// Headers of a request, and bytes of all of them. Against memory filled before any check.
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 64 * 1024;
+/// Connections beyond the limit that are still answered, though only for a moment: probes as ever,
+/// and everything else with 503. Against a crowd that makes a healthy process look dead.
+const SPARE: usize = 16;
+/// Time that a client has to send its one request over such a connection.
+const SPARE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after accepting failed, which mostly means that descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,6 +38,22 @@ pub(super) struct Shared {
     pub(super) hosts: Hosts,
     pub(super) bodies: Budget,
     pub(super) answers: Budget,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) phase: Phase,
+    /// Where its client connected to.
+    pub(super) local: Option<IpAddr>,
+    /// Whether it is beyond the limit.
+    pub(super) is_spare: bool,
+}
+
+/// The room for one connection.
+enum Place {
+    Full(OwnedSemaphorePermit),
+    Spare(OwnedSemaphorePermit),
 }
 
 /// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end, within
@@ -71,13 +93,21 @@ async fn accept(
     stopping: &watch::Receiver<()>,
     connections: &mut JoinSet<()>,
 ) {
-    let permits = Arc::new(Semaphore::new(shared.settings.connections.max(1)));
+    let full = Arc::new(Semaphore::new(shared.settings.connections.max(1)));
+    let spare = Arc::new(Semaphore::new(SPARE));
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let place = tokio::select! {
+            biased;
+            Ok(permit) = Arc::clone(&full).acquire_owned() => Place::Full(permit),
+            Ok(permit) = Arc::clone(&spare).acquire_owned() => Place::Spare(permit),
+            else => return,
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(connection(stream, permit, Arc::clone(shared), stopping.clone()));
+                // Somebody may have left meanwhile.
+                let place = Arc::clone(&full).try_acquire_owned().map_or(place, Place::Full);
+                connections.spawn(connection(stream, place, Arc::clone(shared), stopping.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
@@ -87,27 +117,28 @@ async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    permit: OwnedSemaphorePermit,
-    shared: Arc<Shared>,
-    mut stopping: watch::Receiver<()>,
-) {
+async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
     // A peer that waits for more before it acknowledges would stall each reply by 40 ms.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
-    let phase = Arc::new(Phase::default());
-    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&phase), &shared.settings));
+    let is_spare = matches!(place, Place::Spare(_));
+    let local = stream.local_addr().ok().map(|address| address.ip().to_canonical());
+    let connection = Arc::new(Connection { phase: Phase::default(), local, is_spare });
+    let mut guarded = Guarded::new(stream, Arc::clone(&connection), &shared.settings);
+    if is_spare {
+        guarded.hurry(SPARE_TIMEOUT);
+    }
     let service = service_fn(|request| {
-        let (shared, phase) = (Arc::clone(&shared), Arc::clone(&phase));
+        let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
         async move {
-            let _busy = phase.busy();
-            Ok::<_, Infallible>(route(&shared, &phase, request).await)
+            let _busy = connection.phase.busy();
+            Ok::<_, Infallible>(route(&shared, &connection, request).await)
         }
     });
+    let io = TokioIo::new(guarded);
     let mut http = http1::Builder::new();
-    http.header_read_timeout(None).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    http.header_read_timeout(None).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD).keep_alive(!is_spare);
     let mut served = std::pin::pin!(http.serve_connection(io, service));
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -120,5 +151,5 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
     }
-    drop(permit);
+    drop(place);
 }

@@ -146,9 +146,7 @@ impl<'a> Post<'a> {
                 let reply = reply::message(self.format, None, size, write);
                 Ok(Step::Reply(reply::with_session(reply, &token)))
             }
-            Era::Session(_) => {
-                self.in_session(self.session()?, request, &params).map(Step::Run)
-            }
+            Era::Session(_) => self.in_session(self.session()?, request, &params).map(Step::Run),
         }
     }
 

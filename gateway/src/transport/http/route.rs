@@ -4,7 +4,7 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 
 use super::accept::Format;
-use super::listen::Shared;
+use super::listen::{Connection, Shared};
 use super::reply::{self, Reply};
 use super::stream::Phase;
 use super::{cors, post, status};
@@ -15,8 +15,9 @@ use crate::error::Error;
 const SHOWN: usize = 64;
 
 /// Answers one request.
-pub(super) async fn route(shared: &Shared, phase: &Phase, request: Request<Incoming>) -> Reply {
-    endpoint(shared, phase, request).await.unwrap_or_else(|error| refuse(phase, &error))
+pub(super) async fn route(shared: &Shared, connection: &Connection, request: Request<Incoming>) -> Reply {
+    let reply = endpoint(shared, connection, request).await;
+    reply.unwrap_or_else(|error| refuse(&connection.phase, &error))
 }
 
 fn refuse(phase: &Phase, error: &Error) -> Reply {
@@ -25,8 +26,12 @@ fn refuse(phase: &Phase, error: &Error) -> Reply {
     reply::error(Format::Json, None, None, error)
 }
 
-async fn endpoint(shared: &Shared, phase: &Phase, request: Request<Incoming>) -> Result<Reply, Error> {
-    let host = shared.hosts.check_host(request.uri(), request.headers());
+async fn endpoint(
+    shared: &Shared,
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> Result<Reply, Error> {
+    let host = shared.hosts.check_host(connection.local, request.uri(), request.headers());
     match request.uri().path() {
         // Probes come by address, so any host may ask; only a known one learns names.
         "/livez" => only_get(&request).map(|()| status::live()),
@@ -40,8 +45,11 @@ async fn endpoint(shared: &Shared, phase: &Phase, request: Request<Incoming>) ->
             host?;
             let origin = shared.hosts.check_origin(request.headers())?;
             let is_page = origin.is_some();
-            let reply = mcp(shared, phase, &name, is_page, request).await;
-            let mut reply = reply.unwrap_or_else(|error| refuse(phase, &error));
+            let reply = match connection.is_spare {
+                false => mcp(shared, &connection.phase, &name, is_page, request).await,
+                true => Err(Error::ConnectionsFull),
+            };
+            let mut reply = reply.unwrap_or_else(|error| refuse(&connection.phase, &error));
             // A page may read a refusal too.
             origin.into_iter().for_each(|origin| cors::allow(&mut reply, origin));
             Ok(reply)

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::HttpSettings;
+use super::listen::Connection;
 
 /// How long, and how much, is read and thrown away after a body was refused, so that the client
 /// can read the refusal before the connection is reset.
@@ -83,7 +84,7 @@ struct Taking {
 /// The stream of one connection.
 pub(super) struct Guarded<S> {
     stream: S,
-    phase: Arc<Phase>,
+    connection: Arc<Connection>,
     idle: Duration,
     header: Duration,
     write: Duration,
@@ -95,11 +96,11 @@ pub(super) struct Guarded<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
-    pub(super) fn new(stream: S, phase: Arc<Phase>, settings: &HttpSettings) -> Self {
+    pub(super) fn new(stream: S, connection: Arc<Connection>, settings: &HttpSettings) -> Self {
         let timer = || Box::pin(tokio::time::sleep(Duration::MAX));
         Self {
             stream,
-            phase,
+            connection,
             idle: settings.idle_timeout,
             header: settings.header_timeout,
             write: settings.write_timeout,
@@ -111,9 +112,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
         }
     }
 
+    /// Shortens how long the connection waits for a request, and for its client to take the answer.
+    pub(super) fn hurry(&mut self, limit: Duration) {
+        self.idle = self.idle.min(limit);
+        self.header = self.header.min(limit);
+        self.write = self.write.min(limit);
+    }
+
     /// Called when bytes have come.
     fn arrived(&mut self) {
-        let turn = self.phase.turn();
+        let turn = self.connection.phase.turn();
         let served = !turn.is_multiple_of(2);
         if !served && self.waiting != Waiting::Head(turn) {
             self.wait(Waiting::Head(turn), self.header);
@@ -122,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
 
     /// Called when no bytes are there: an error once they are overdue.
     fn overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let turn = self.phase.turn();
+        let turn = self.connection.phase.turn();
         if !turn.is_multiple_of(2) {
             return Poll::Pending;
         }
@@ -147,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guarded<S> {
             return step;
         }
         if !self.taking.waits {
-            let until = self.taking.wait(self.phase.turn(), self.write);
+            let until = self.taking.wait(self.connection.phase.turn(), self.write);
             self.write_timer.as_mut().reset(until);
         }
         ready!(self.write_timer.as_mut().poll(cx));
@@ -246,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.phase.refused_body.load(Ordering::Relaxed) {
+        if self.connection.phase.refused_body.load(Ordering::Relaxed) {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             if self.lingered == 0 {
                 self.lingered = 1;
@@ -272,7 +280,8 @@ mod tests {
     async fn write_to(client_takes: usize, answer: usize) -> io::Result<()> {
         let (server, mut client) = tokio::io::duplex(client_takes);
         let settings = HttpSettings { write_timeout: Duration::from_millis(400), ..HttpSettings::default() };
-        let mut guarded = Guarded::new(server, Arc::new(Phase::default()), &settings);
+        let connection = Connection { phase: Phase::default(), local: None, is_spare: false };
+        let mut guarded = Guarded::new(server, Arc::new(connection), &settings);
         let reading = tokio::spawn(async move {
             let mut taken = vec![0; client_takes];
             while client.read_exact(&mut taken).await.is_ok() {

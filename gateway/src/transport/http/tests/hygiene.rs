@@ -284,14 +284,33 @@ async fn a_call_ends_when_its_client_goes_away() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait() {
+async fn connections_beyond_the_limit_may_probe_and_are_else_told_to_come_back() {
     let served = start_with(HttpSettings { connections: 1, ..HttpSettings::default() }).await;
-    let held = TcpStream::connect(served.address).await.unwrap();
+    let mut held = TcpStream::connect(served.address).await.unwrap();
+    held.write_all(b"POST").await.unwrap();
     let ask = call("fake__echo");
-    let second = ask.send(&served);
-    assert!(tokio::time::timeout(Duration::from_millis(200), second).await.is_err());
+    let refused = ask.send(&served).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    let keeps_open = Ask::new("GET", "/livez").without("connection");
+    assert_eq!(keeps_open.send(&served).await.status, 200, "answered, and closed");
     drop(held);
-    assert_eq!(ask.send(&served).await.status, 200);
+    for _ in 0..100 {
+        if ask.send(&served).await.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(served.fake.begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn silent_connections_beyond_the_limit_lose_their_place_soon() {
+    let served = start_with(HttpSettings { connections: 1, ..HttpSettings::default() }).await;
+    let mut silent = Vec::new();
+    for _ in 0..17 {
+        silent.push(TcpStream::connect(served.address).await.unwrap());
+    }
+    assert_eq!(Ask::new("GET", "/livez").send(&served).await.status, 200);
 }
 
 #[tokio::test]
