@@ -3,6 +3,7 @@
 //! Stdout carries the protocol and nothing else; the log goes to stderr, warnings only unless the
 //! environment asks for more.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -14,7 +15,7 @@ use super::progress;
 use super::serve::{signals, tell};
 use crate::assemble::supervise::supervise;
 use crate::gateway::Gateway;
-use crate::transport;
+use crate::transport::stdio::{self, StdioSettings};
 
 /// Serve all servers to one client over stdin and stdout
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,8 @@ impl Stdio {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
-        let (stopped, _) = signals()?;
+        let (stopped, second) = signals()?;
+        let limits = StdioSettings { drain: config.gateway.http.drain, ..StdioSettings::default() };
         let assembler = assembler(config.artifacts, config.egress, (&config.engine, config.admission))?;
         for note in assembler.notes() {
             tracing::warn!("{note}");
@@ -38,9 +40,14 @@ impl Stdio {
         let told = (progress::logged(), Arc::new(tell) as _);
         let supervised = supervise(&gateway, assembler, servers, told, || _ = ready.send(()));
         let served = async {
+            let mut stopped = pin!(stopped);
             // A client lists tools once, right after it connects: it must not find an empty list.
-            drop(is_ready.await);
-            transport::stdio::serve(Arc::clone(&gateway), tokio::io::stdin(), tokio::io::stdout()).await
+            tokio::select! {
+                _ = is_ready => {}
+                () = &mut stopped => return Ok(()),
+            }
+            let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+            stdio::serve(Arc::clone(&gateway), input, output, limits, stopped).await
         };
         let supervised = async {
             match supervised.await {
@@ -51,7 +58,7 @@ impl Stdio {
         tokio::select! {
             ended = served => ended.map_err(|error| Failure::new("the pipe to the client failed").because(&error)),
             failure = supervised => Err(failure),
-            () = stopped => Ok(()),
+            code = second => Err(Failure::signal(code)),
         }
     }
 }

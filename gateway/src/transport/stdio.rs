@@ -6,12 +6,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::auth::Principal;
 use crate::catalog::View;
@@ -41,14 +44,27 @@ const MAX_IN_FLIGHT: usize = 256;
 const MAX_LINES: usize = 64 * 1024 * 1024;
 /// Answers that wait for the writer.
 const MAX_UNWRITTEN: usize = 16;
-/// Bytes of all answers that the client has not read. Against one that asks much and reads little.
-const MAX_ANSWERS: usize = 128 * 1024 * 1024;
-
 /// One line to write, with what it has taken of the memory for answers.
 type Line = (Vec<u8>, Share);
 
+/// Limits of the stdio side.
+#[derive(Clone, Debug)]
+pub struct StdioSettings {
+    /// Bytes of all answers that the client has not read. Against one that asks much and reads
+    /// little.
+    pub answers: usize,
+    /// Time for calls in flight to end when the gateway stops.
+    pub drain: Duration,
+}
+
+impl Default for StdioSettings {
+    fn default() -> Self {
+        Self { answers: 128 * 1024 * 1024, drain: Duration::from_secs(30) }
+    }
+}
+
 /// Serves one client over `input` and `output` until the input ends and all is answered, or the
-/// client stops reading.
+/// client stops reading. When `stop` is ready no more is read, and calls in flight may end.
 ///
 /// # Errors
 /// Reading fails, or writing for another reason than that the client went away.
@@ -56,6 +72,8 @@ pub async fn serve(
     gateway: Arc<Gateway>,
     input: impl AsyncRead + Send + Unpin,
     output: impl AsyncWrite + Send + Unpin + 'static,
+    settings: StdioSettings,
+    stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let (answers, unwritten) = mpsc::channel(MAX_UNWRITTEN);
     let client = Arc::new(Client {
@@ -63,18 +81,32 @@ pub async fn serve(
         context: Context { principal: Principal::local(), view: View::All },
         session: Mutex::new(None),
         flight: Flight::default(),
-        budget: Budget::new(MAX_ANSWERS),
+        budget: Budget::new(settings.answers),
         answers,
     });
     let mut writer = tokio::spawn(write(output, unwritten));
-    let reading = read(client, BufReader::new(input));
-    tokio::select! {
-        read = reading => {
-            read?;
-            // All senders are gone, so the writer ends with the last answer.
-            gone_is_fine(writer.await?)
+    let mut running = JoinSet::new();
+    let mut stop = pin!(stop);
+    let is_stopping = tokio::select! {
+        ended = lines(&client, BufReader::new(input), &mut running) => ended.map(|()| false)?,
+        () = &mut stop => true,
+        written = &mut writer => return gone_is_fine(written?),
+    };
+    // With the last request the last sender goes, and the writer ends.
+    drop(client);
+    let latest = async {
+        if !is_stopping {
+            stop.await;
         }
+        sleep(settings.drain).await;
+    };
+    tokio::select! {
         written = &mut writer => gone_is_fine(written?),
+        () = latest => {
+            tracing::warn!(requests = running.len(), "calls still in flight were dropped");
+            writer.abort();
+            Ok(())
+        }
     }
 }
 
@@ -96,10 +128,14 @@ async fn write(mut output: impl AsyncWrite + Unpin, mut unwritten: mpsc::Receive
     Ok(())
 }
 
-async fn read(client: Arc<Client>, mut input: impl AsyncBufRead + Unpin) -> io::Result<()> {
+/// Reads lines to the end of input; what can't be answered at once goes on in `running`.
+async fn lines(
+    client: &Arc<Client>,
+    mut input: impl AsyncBufRead + Unpin,
+    running: &mut JoinSet<()>,
+) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
     let memory = Arc::new(Semaphore::new(MAX_LINES));
-    let mut running = JoinSet::new();
     loop {
         while running.try_join_next().is_some() {}
         let line = match next_line(&mut input).await? {
@@ -111,7 +147,7 @@ async fn read(client: Arc<Client>, mut input: impl AsyncBufRead + Unpin) -> io::
         let bytes = line.as_ref().map_or(0, Vec::len) as u32;
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let Ok(held) = Arc::clone(&memory).acquire_many_owned(bytes).await else { break };
-        let client = Arc::clone(&client);
+        let client = Arc::clone(client);
         let mut task = Box::pin(async move {
             let answer = match line {
                 Ok(line) => client.answer(&line).await,
@@ -130,7 +166,6 @@ async fn read(client: Arc<Client>, mut input: impl AsyncBufRead + Unpin) -> io::
             running.spawn(task);
         }
     }
-    while running.join_next().await.is_some() {}
     Ok(())
 }
 

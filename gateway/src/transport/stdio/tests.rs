@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -14,16 +15,24 @@ struct Host {
     input: Option<WriteHalf<DuplexStream>>,
     output: Lines<BufReader<ReadHalf<DuplexStream>>>,
     served: JoinHandle<io::Result<()>>,
+    stop: Option<oneshot::Sender<()>>,
     fake: Arc<Fake>,
 }
 
 fn start() -> Host {
+    start_with(StdioSettings::default())
+}
+
+fn start_with(settings: StdioSettings) -> Host {
     let (gateway, fake) = fake::gateway();
     let (client, server) = tokio::io::duplex(64 * 1024);
     let (server_in, server_out) = tokio::io::split(server);
     let (client_in, client_out) = tokio::io::split(client);
-    let served = tokio::spawn(serve(gateway, server_in, server_out));
-    Host { input: Some(client_out), output: BufReader::new(client_in).lines(), served, fake }
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async { stopped.await.unwrap_or(()) };
+    let served = tokio::spawn(serve(gateway, server_in, server_out, settings, stopped));
+    let output = BufReader::new(client_in).lines();
+    Host { input: Some(client_out), output, served, stop: Some(stop), fake }
 }
 
 impl Host {
@@ -153,6 +162,56 @@ async fn a_client_that_leaves_ends_its_calls() {
     drop(host.output);
     drop(host.input);
     tokio::time::timeout(Duration::from_secs(5), host.served).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn stopping_lets_calls_finish_and_reads_no_more() {
+    let mut host = start();
+    host.initialize("2025-11-25").await;
+    host.send(&call(1, "fake__slow")).await;
+    host.send(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await;
+    assert_eq!(host.receive().await["id"], 2, "the call before runs");
+    host.stop.take().unwrap().send(()).unwrap();
+    host.send(&call(3, "fake__echo")).await;
+    assert_eq!(host.receive().await["id"], 1);
+    assert_eq!(host.output.next_line().await.unwrap(), None);
+    host.served.await.unwrap().unwrap();
+    assert_eq!(host.fake.begun.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn stopping_waits_no_longer_than_the_drain() {
+    for input_ends_first in [false, true] {
+        let settings = StdioSettings { drain: Duration::from_millis(100), ..StdioSettings::default() };
+        let mut host = start_with(settings);
+        host.initialize("2025-11-25").await;
+        host.send(&call(1, "fake__hang")).await;
+        host.send(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await;
+        assert_eq!(host.receive().await["id"], 2);
+        if input_ends_first {
+            host.input.take().unwrap().shutdown().await.unwrap();
+        }
+        host.stop.take().unwrap().send(()).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), host.served).await.unwrap().unwrap().unwrap();
+        assert_eq!(host.fake.ended.load(std::sync::atomic::Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn answers_beyond_their_memory_are_refused_while_nobody_reads() {
+    let mut host = start_with(StdioSettings { answers: 4_000_000, ..StdioSettings::default() });
+    host.initialize("2025-11-25").await;
+    for id in 1..=3 {
+        host.send(&call(id, "fake__flood")).await;
+    }
+    host.send(r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#).await;
+    assert!(host.receive().await["result"].is_object());
+    for id in [2, 3] {
+        let refused = host.receive().await;
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(id), &json!(503)));
+    }
+    assert_eq!(host.receive().await["id"], 4, "a small one still fits");
+    assert!(host.ask(&call(5, "fake__flood")).await["result"].is_object());
 }
 
 #[tokio::test]
