@@ -50,10 +50,20 @@ pub(super) struct Connection {
     pub(super) is_spare: bool,
 }
 
-/// The room for one connection.
-enum Place {
-    Full(OwnedSemaphorePermit),
-    Spare(OwnedSemaphorePermit),
+/// The room for one connection, given back on drop.
+struct Place {
+    is_spare: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn full(permit: OwnedSemaphorePermit) -> Self {
+        Self { is_spare: false, _permit: permit }
+    }
+
+    fn spare(permit: OwnedSemaphorePermit) -> Self {
+        Self { is_spare: true, _permit: permit }
+    }
 }
 
 /// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end, within
@@ -99,14 +109,14 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         let place = tokio::select! {
             biased;
-            Ok(permit) = Arc::clone(&full).acquire_owned() => Place::Full(permit),
-            Ok(permit) = Arc::clone(&spare).acquire_owned() => Place::Spare(permit),
+            Ok(permit) = Arc::clone(&full).acquire_owned() => Place::full(permit),
+            Ok(permit) = Arc::clone(&spare).acquire_owned() => Place::spare(permit),
             else => return,
         };
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Somebody may have left meanwhile.
-                let place = Arc::clone(&full).try_acquire_owned().map_or(place, Place::Full);
+                let place = Arc::clone(&full).try_acquire_owned().map_or(place, Place::full);
                 connections.spawn(connection(stream, place, Arc::clone(shared), stopping.clone()));
             }
             Err(error) => {
@@ -122,7 +132,7 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
-    let is_spare = matches!(place, Place::Spare(_));
+    let is_spare = place.is_spare;
     let local = stream.local_addr().ok().map(|address| address.ip().to_canonical());
     let connection = Arc::new(Connection { phase: Phase::default(), local, is_spare });
     let mut guarded = Guarded::new(stream, Arc::clone(&connection), &shared.settings);
@@ -149,7 +159,12 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
+        tracing::debug!(error = %cause(&error), "a connection broke off");
     }
     drop(place);
+}
+
+/// The innermost cause: `connection error` says nothing, `the client stopped reading` does.
+fn cause(error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+    error.source().map_or(error, cause)
 }
