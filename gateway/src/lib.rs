@@ -14,6 +14,7 @@ pub mod error;
 #[cfg(test)]
 mod fake;
 pub mod gateway;
+mod json;
 pub mod logging;
 pub mod mcp;
 pub mod observe;

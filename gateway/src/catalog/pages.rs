@@ -6,11 +6,12 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::cursor::Cursor;
 use toolgate_runtime::sandbox::Tool;
+
+use super::cursor::Cursor;
+use crate::json::{raw, string};
 
 /// One page: members of a JSON object, without its braces.
 pub type Page = Bytes;
@@ -64,26 +65,19 @@ fn write_page(tools: &[Vec<u8>], next: Option<Cursor>) -> Page {
 
 fn write_tool(name: &str, tool: &Tool) -> Vec<u8> {
     let mut out = b"{\"name\":".to_vec();
-    write_str(&mut out, name);
+    string(&mut out, name);
     if let Some(description) = &tool.description {
-        out.extend_from_slice(b",\"description\":");
-        write_str(&mut out, description);
+        raw(&mut out, ",\"description\":");
+        string(&mut out, description);
     }
-    write_raw(&mut out, b",\"inputSchema\":", Some(&tool.input_schema));
-    write_raw(&mut out, b",\"outputSchema\":", tool.output_schema.as_deref());
+    raw(&mut out, ",\"inputSchema\":");
+    raw(&mut out, tool.input_schema.get());
+    if let Some(schema) = &tool.output_schema {
+        raw(&mut out, ",\"outputSchema\":");
+        raw(&mut out, schema.get());
+    }
     out.push(b'}');
     out
-}
-
-fn write_str(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string is written to memory without error");
-}
-
-fn write_raw(out: &mut Vec<u8>, key: &[u8], value: Option<&RawValue>) {
-    if let Some(value) = value {
-        out.extend_from_slice(key);
-        out.extend_from_slice(value.get().as_bytes());
-    }
 }
 
 /// Says whether two lists are the same, also across replicas of one config.

@@ -69,10 +69,7 @@ impl Call {
         }
         if let Some(Err(error)) = assembled.first().map(|server| &server.result) {
             let failure = Failure::new(format!("server {} is unavailable", target.server)).because(error);
-            return Err(match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            });
+            return Err(failure.hint_if_any(error.hint()));
         }
         let gateway = Gateway::new(catalog, GatewaySettings::default());
         let call =

@@ -86,10 +86,7 @@ pub(super) fn assembler(
     };
     let capacity = Arc::new(admission.capacity(&host));
     let assembler = Assembler::new(options, egress, engine, capacity).map_err(|error| match &error {
-        AssembleError::Artifacts(cause) => match cause.hint() {
-            Some(hint) => Failure::of(&error).hint(hint),
-            None => Failure::of(&error),
-        },
+        AssembleError::Artifacts(cause) => Failure::of(&error).hint_if_any(cause.hint()),
         AssembleError::Egress(_) | AssembleError::Engine(_) => Failure::of(&error),
     })?;
     Ok(Arc::new(assembler))

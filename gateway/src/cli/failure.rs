@@ -81,6 +81,15 @@ impl Failure {
         self
     }
 
+    /// The same, where there is something to say.
+    #[must_use]
+    pub(super) fn hint_if_any(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     /// 1 failed, 2 wrong usage, or what a signal asks for.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)

@@ -81,10 +81,7 @@ impl Inspect {
         progress::shown()(&name, crate::assemble::Step::Pulling(&reference));
         let (artifact, inspection) = assembler.inspect(&reference).await.map_err(|error| {
             let failure = Failure::new(format!("cannot inspect {reference}")).because(&error);
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
+            failure.hint_if_any(error.hint())
         })?;
         let report = Report {
             reference: reference.to_string(),

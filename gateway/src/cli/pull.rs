@@ -81,17 +81,11 @@ impl Pull {
 pub(super) fn reference(text: &str) -> Result<Reference, Failure> {
     text.parse().map_err(|error: toolgate_runtime::artifact::ReferenceError| {
         let failure = Failure::usage(format!("`{}` is not a reference: {}", error.reference, error.cause));
-        match error.hint {
-            Some(hint) => failure.hint(format!("write {hint}")),
-            None => failure,
-        }
+        failure.hint_if_any(error.hint.map(|hint| format!("write {hint}")))
     })
 }
 
 /// An artifact that can't be had, with what to change.
 pub(super) fn failed(error: &toolgate_runtime::artifact::ArtifactError) -> Failure {
-    match error.hint() {
-        Some(hint) => Failure::of(error).hint(hint),
-        None => Failure::of(error),
-    }
+    Failure::of(error).hint_if_any(error.hint())
 }

@@ -19,7 +19,6 @@ pub mod session;
 mod tests;
 pub mod tools_call;
 pub mod tools_list;
-mod write;
 
 /// This server's name and version, as JSON.
 pub(crate) const SERVER_INFO: &str =

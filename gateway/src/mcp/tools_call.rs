@@ -10,9 +10,9 @@ use toolgate_runtime::sandbox::Outcome;
 use super::SERVER_INFO;
 use super::params::{Params, is_object, text};
 use super::revision::Revision;
-use super::write::{raw, string, string_size};
 use crate::catalog::View;
 use crate::error::Error;
+use crate::json::{raw, string, string_size};
 use crate::pipeline::{Completed, ToolCall};
 
 /// Bytes of a tool's name that are kept. Longer than any name in a catalog; against records and

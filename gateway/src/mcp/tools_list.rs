@@ -3,10 +3,10 @@
 use super::SERVER_INFO;
 use super::params::{Params, text};
 use super::revision::Revision;
-use super::write::raw;
 use crate::catalog::{Page, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::json::raw;
 
 /// A page of the list, and what a result of its revision has around it.
 #[derive(Debug)]

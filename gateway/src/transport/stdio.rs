@@ -88,8 +88,9 @@ pub async fn serve(
     let mut running = JoinSet::new();
     let mut stop = pin!(stop);
     let is_stopping = tokio::select! {
-        ended = lines(&client, BufReader::new(input), &mut running) => ended.map(|()| false)?,
+        biased;
         () = &mut stop => true,
+        ended = lines(&client, BufReader::new(input), &mut running) => ended.map(|()| false)?,
         written = &mut writer => return gone_is_fine(written?),
     };
     // With the last request the last sender goes, and the writer ends.

@@ -1,12 +1,12 @@
-//! Writing JSON by hand: the few shapes that results are made of.
+//! Writing JSON by hand: strings, and text that is JSON already. Knows nothing of what it means.
 
 /// Appends a JSON string.
-pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a string is written to memory without error");
 }
 
 /// Bytes of a JSON string, quotes and escapes included.
-pub(super) fn string_size(text: &str) -> usize {
+pub(crate) fn string_size(text: &str) -> usize {
     let byte = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
         0..0x20 => 6,
@@ -16,6 +16,6 @@ pub(super) fn string_size(text: &str) -> usize {
 }
 
 /// Appends text that is JSON already.
-pub(super) fn raw(out: &mut Vec<u8>, json: &str) {
+pub(crate) fn raw(out: &mut Vec<u8>, json: &str) {
     out.extend_from_slice(json.as_bytes());
 }
