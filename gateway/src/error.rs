@@ -41,7 +41,7 @@ pub enum Error {
     #[error("unknown session: {0}")]
     SessionUnknown(&'static str),
     /// A `Host` that is not this gateway's name.
-    #[error("host not allowed: {0:?}")]
+    #[error("host not allowed: {0}")]
     Host(String),
     /// An `Origin` that may not use this gateway.
     #[error("origin not allowed: {0:?}")]

@@ -42,8 +42,8 @@ impl Hosts {
         let mut values = headers.get_all(header::HOST).iter();
         match (values.next(), values.next()) {
             (Some(value), None) => self.allow_host(local, &String::from_utf8_lossy(value.as_bytes())),
-            (Some(_), Some(_)) => Err(Error::Host("two Host headers".to_owned())),
-            (None, _) => Err(Error::Host(String::new())),
+            (Some(_), Some(_)) => Err(Error::Host("there are two Host headers".to_owned())),
+            (None, _) => Err(Error::Host("the Host header is missing".to_owned())),
         }
     }
 
@@ -67,7 +67,7 @@ impl Hosts {
         if is_local || is_loopback(name) || self.hosts.iter().any(|h| *h == host || h == name) {
             return Ok(());
         }
-        Err(Error::Host(shown(&host)))
+        Err(Error::Host(format!("{:?}", shown(&host))))
     }
 }
 

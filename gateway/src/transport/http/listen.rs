@@ -164,7 +164,9 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
     drop(place);
 }
 
+type Cause = dyn std::error::Error + 'static;
+
 /// The innermost cause: `connection error` says nothing, `the client stopped reading` does.
-fn cause(error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+fn cause(error: &Cause) -> &Cause {
     error.source().map_or(error, cause)
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod hygiene;
+mod messages;
 mod sessions;
 mod stateless;
 
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{HttpSettings, serve};
+use crate::catalog::{Catalog, CatalogSettings};
 use crate::fake::{self, Fake};
 use crate::gateway::{Gateway, GatewaySettings};
 
@@ -33,6 +35,31 @@ async fn start() -> Served {
 async fn start_with(settings: HttpSettings) -> Served {
     let (gateway, fake) = fake::gateway();
     start_gateway(gateway, fake, settings).await
+}
+
+/// The usual servers, two tools a page.
+async fn start_paged() -> Served {
+    let fake = Fake::of_all_kinds();
+    let entries = vec![fake::entry("fake", Arc::clone(&fake) as _)];
+    let catalog = Catalog::build(entries, &CatalogSettings { page_size: 2 }).unwrap();
+    let gateway = Gateway::new(catalog, GatewaySettings::default());
+    start_gateway(Arc::new(gateway), fake, HttpSettings::default()).await
+}
+
+/// The names of all tools, asked for page by page, after a check that each page is one.
+async fn follow(served: &Served, ask: impl Fn(Value) -> Ask) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut params = json!({});
+    loop {
+        let result = ask(params).send(served).await.json()["result"].clone();
+        let page = result["tools"].as_array().unwrap();
+        assert!((1..=2).contains(&page.len()), "{result}");
+        names.extend(page.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()));
+        match result.get("nextCursor") {
+            Some(cursor) => params = json!({ "cursor": cursor }),
+            None => return names,
+        }
+    }
 }
 
 /// A server of one tool, which answers with that many bytes.
@@ -133,7 +160,8 @@ impl Ask {
         for (name, value) in &self.headers {
             text += &format!("{name}: {value}\r\n");
         }
-        if !self.headers.iter().any(|(name, _)| name == "transfer-encoding") {
+        let is_framed = |name: &str| ["transfer-encoding", "content-length"].contains(&name);
+        if !self.headers.iter().any(|(name, _)| is_framed(name)) {
             text += &format!("content-length: {}\r\n", self.body.len());
         }
         [text.as_bytes(), b"\r\n", &self.body].concat()

@@ -49,6 +49,17 @@ async fn every_revision_with_sessions_initializes_lists_and_calls() {
 }
 
 #[tokio::test]
+async fn pages_are_followed_by_their_cursor_in_a_session() {
+    let served = start_paged().await;
+    for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
+        let token = open(&served, version).await;
+        let names = follow(&served, |params| in_session(&token, &request(1, "tools/list", params))).await;
+        assert_eq!(names.len(), 9, "{version}");
+        assert_eq!((names[0].as_str(), names[8].as_str()), ("fake__echo", "fake__talk"));
+    }
+}
+
+#[tokio::test]
 async fn other_revisions_are_offered_the_newest_with_sessions() {
     let served = start().await;
     for version in ["2024-11-05", "2026-07-28", "2099-01-01", ""] {

@@ -32,6 +32,19 @@ async fn the_list_is_of_ready_servers_with_cache_hints() {
 }
 
 #[tokio::test]
+async fn pages_are_followed_by_their_cursor() {
+    let served = start_paged().await;
+    let names = follow(&served, |params| stateless(1, "tools/list", params)).await;
+    assert_eq!(names.len(), 9);
+    assert_eq!((names[0].as_str(), names[8].as_str()), ("fake__echo", "fake__talk"));
+    let one = follow(&served, |params| stateless(1, "tools/list", params).at("/mcp/fake")).await;
+    assert_eq!((one.len(), one[2].as_str()), (9, "trap"));
+    let first = stateless(1, "tools/list", json!({})).send(&served).await.json()["result"].clone();
+    let elsewhere = stateless(1, "tools/list", json!({ "cursor": first["nextCursor"] })).at("/mcp/fake");
+    assert_eq!(elsewhere.send(&served).await.code(), -32602, "a cursor is of one list");
+}
+
+#[tokio::test]
 async fn one_server_is_listed_and_called_without_prefix() {
     let served = start().await;
     let list = stateless(1, "tools/list", json!({})).at("/mcp/fake").send(&served).await;
