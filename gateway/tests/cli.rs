@@ -7,7 +7,7 @@ mod site;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use site::{CONFIG, Run, Site, pin};
 

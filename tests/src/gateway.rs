@@ -21,7 +21,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the gateway of a site and waits until it answers `/readyz` or has ended.
+    /// Starts the gateway of a site and waits until it has written its address, which it does once calls are
+    /// answered, or has ended.
     pub async fn start(site: &Site) -> Self {
         Self::start_with(site, &[]).await
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub const COMPONENT: &str = r#"(component
+pub(crate) const COMPONENT: &str = r#"(component
     (core module $code
         (memory (export "memory") 1)
         (func (export "answer") (result i32) i32.const 42)
@@ -25,7 +25,7 @@ pub const COMPONENT: &str = r#"(component
         (canon lift (core func $code "add")))
     (func (export "spin") (canon lift (core func $code "spin"))))"#;
 
-pub const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 [servers.calc]
 component = "file:calc.wasm"
 
@@ -39,55 +39,55 @@ fuel = 1_000_000
 "#;
 
 /// The stateless revision of the protocol.
-pub const REVISION: &str = "2026-07-28";
+pub(crate) const REVISION: &str = "2026-07-28";
 
-pub struct Site {
-    pub dir: TempDir,
+pub(crate) struct Site {
+    pub(crate) dir: TempDir,
 }
 
 impl Site {
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let site = Self { dir: tempfile::tempdir().unwrap() };
         site.write("toolgate.toml", config.as_bytes());
         site.write("calc.wasm", &wat::parse_str(COMPONENT).unwrap());
         site
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
         command.args(args).current_dir(self.dir.path()).env_clear();
         command.env("TOOLGATE_STATE_DIR", self.path("state")).stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         Run::of(self.command(args).output().unwrap(), self.dir.path())
     }
 }
 
 /// What a command did.
-pub struct Run {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
-    pub fn of(output: Output, dir: &Path) -> Self {
+    pub(crate) fn of(output: Output, dir: &Path) -> Self {
         let text = |bytes| normalized(String::from_utf8(bytes).unwrap(), dir);
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// All of it, for a snapshot.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let code = self.code.unwrap();
         format!("exit code {code}\n--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
     }
@@ -107,7 +107,7 @@ fn normalized(text: String, dir: &Path) -> String {
 }
 
 /// Sends one `tools/call` on a connection of its own.
-pub fn post_call(address: &str, tool: &str) -> TcpStream {
+pub(crate) fn post_call(address: &str, tool: &str) -> TcpStream {
     let body = call_body(tool);
     let mut stream = TcpStream::connect(address).unwrap();
     let head = [
@@ -125,7 +125,7 @@ pub fn post_call(address: &str, tool: &str) -> TcpStream {
     stream
 }
 
-pub fn call_body(tool: &str) -> String {
+pub(crate) fn call_body(tool: &str) -> String {
     let meta = serde_json::json!({
         "io.modelcontextprotocol/protocolVersion": REVISION,
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
@@ -135,7 +135,7 @@ pub fn call_body(tool: &str) -> String {
     serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string()
 }
 
-pub fn wait_for(path: &Path) -> String {
+pub(crate) fn wait_for(path: &Path) -> String {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         match fs::read_to_string(path) {
