@@ -24,6 +24,27 @@ fn absent_fields_of_a_wide_record_are_paid_for() {
 }
 
 #[test]
+fn short_texts_are_paid_for_with_what_the_allocator_adds() {
+    let texts = |count: usize| format!("[{}\"a\"]", "\"a\",".repeat(count - 1));
+    let function = echo(list(Type::String));
+    assert!(parse(&function, &texts(MAX_ARGUMENT_MEMORY / 72)).is_ok());
+    let error = parse(&function, &texts(MAX_ARGUMENT_MEMORY / 48)).unwrap_err();
+    assert!(error.to_string().contains("too many values"), "{error}");
+}
+
+#[test]
+fn lists_keep_no_room_to_grow() {
+    let Val::List(lists) = parse(&echo(list(list(Type::Bool))), "[[true],[true],[true]]").unwrap() else {
+        panic!("not a list")
+    };
+    assert_eq!(lists.capacity(), 3);
+    for list in lists {
+        let Val::List(items) = list else { panic!("not a list") };
+        assert_eq!(items.capacity(), 1);
+    }
+}
+
+#[test]
 fn bytes_are_refused_before_they_are_decoded() {
     let text = "AAAA".repeat(MAX_ARGUMENT_MEMORY / size_of::<Val>() / 3 + 1);
     let error = parse(&echo(Type::Bytes), &format!("\"{text}\"")).unwrap_err();

@@ -16,7 +16,7 @@ pub(super) fn bare_case<E: de::Error>(
     path: &Path<'_>,
     cx: &mut Context,
 ) -> Result<Val, E> {
-    cx.charge(path, name.len())?;
+    cx.charge_text(path, name.len())?;
     match cases.find(name) {
         Some(case) if case.ty.is_none() => Ok(Val::Variant(name.to_owned(), None)),
         Some(_) => Err(cx.fail(
@@ -44,7 +44,7 @@ pub(super) fn payload_case<'de, A: MapAccess<'de>>(
         let message = format!("\"{name}\" takes no value: expected \"{name}\", got an object");
         return Err(cx.fail(path, message));
     };
-    cx.charge(path, name.len())?;
+    cx.charge_text(path, name.len())?;
     let below = path.key(&case.name);
     let value = map.next_value_seed(Value { ty: payload, path: &below, cx })?;
     end_of_single(map, path, cx)?;

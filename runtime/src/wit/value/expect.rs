@@ -2,6 +2,7 @@
 
 use wasmtime::component::Val;
 
+use super::parse::ALLOCATION;
 use crate::wit::tree::{Fields, Type};
 
 /// Characters of the caller's own text in a message. Against echoing a whole body.
@@ -127,5 +128,5 @@ fn normal(name: &str) -> String {
 /// Host memory of a value by itself, with the names that it holds.
 pub(super) fn cost(fields: &Fields) -> usize {
     let names: usize = fields.iter().map(|field| field.name.len()).sum();
-    names + fields.len() * size_of::<(String, Val)>()
+    names + fields.len() * (size_of::<(String, Val)>() + ALLOCATION)
 }

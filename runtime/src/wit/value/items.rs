@@ -27,7 +27,7 @@ pub(super) fn repeated<'de, A: SeqAccess<'de>>(
         }
         match items.next_element_seed(Value { ty: item, path: &below, cx })? {
             Some(value) => values.push(value),
-            None if len.is_none() => return Ok(values),
+            None if len.is_none() => return Ok(fitted(values)),
             None => return Err(cx.mismatch(path, ty, &count(values.len()))),
         }
     }
@@ -64,6 +64,12 @@ fn end_of_items<'de, A: SeqAccess<'de>>(
     }
 }
 
+/// Without the room that a list grew into. Against lists of one item, each with room for four.
+fn fitted<T>(mut items: Vec<T>) -> Vec<T> {
+    items.shrink_to_fit();
+    items
+}
+
 fn count(items: usize) -> String {
     format!("an array of {items}")
 }
@@ -79,13 +85,14 @@ pub(super) fn flags<'de, A: SeqAccess<'de>>(
     loop {
         let below = path.index(set.len());
         let Some(name) = items.next_element_seed(Flag { labels, ty, path: &below, cx })? else {
-            return Ok(Val::Flags(set));
+            return Ok(Val::Flags(fitted(set)));
         };
         // No more than 32 flags can be declared, so looking through them is quick.
         if set.contains(&name) {
             return Err(cx.fail(&below, format_args!("the flag \"{name}\" is given twice")));
         }
-        cx.charge(&below, size_of::<String>() + name.len())?;
+        cx.charge(&below, size_of::<String>())?;
+        cx.charge_text(&below, name.len())?;
         set.push(name);
     }
 }
@@ -122,7 +129,7 @@ pub(super) fn pairs<'de, A: SeqAccess<'de>>(
         let below = path.index(entries.len());
         match items.next_element_seed(Pair { types, ty, path: &below, cx })? {
             Some(entry) => entries.push(entry),
-            None => return Ok(Val::Map(entries)),
+            None => return Ok(Val::Map(fitted(entries))),
         }
     }
 }
@@ -170,7 +177,8 @@ pub(super) fn string_map<'de, A: MapAccess<'de>>(
 ) -> Result<Val, A::Error> {
     let mut entries: Vec<(Val, Val)> = Vec::new();
     while let Some(key) = map.next_key_seed(Key)? {
-        cx.charge(path, size_of::<Val>() + key.len())?;
+        cx.charge(path, size_of::<Val>())?;
+        cx.charge_text(path, key.len())?;
         let below = path.key(&key);
         let value = map.next_value_seed(Value { ty, path: &below, cx })?;
         entries.push((Val::String(key.into_owned()), value));
@@ -178,7 +186,7 @@ pub(super) fn string_map<'de, A: MapAccess<'de>>(
     let mut keys: Vec<&str> = entries.iter().filter_map(|(key, _)| as_str(key)).collect();
     keys.sort_unstable();
     match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        None => Ok(Val::Map(entries)),
+        None => Ok(Val::Map(fitted(entries))),
         Some(pair) => Err(cx.fail(&path.key(pair[0]), "given twice")),
     }
 }

@@ -19,7 +19,18 @@ use crate::wit::tree::{Function, Type};
 
 /// Bytes of host memory that the values of one call's arguments may take. A `Val` takes 40 bytes,
 /// so `[[],[],…]` or base64 of a `list<u8>` would make a body of a few megabytes take hundreds.
+///
+/// A `list<u8>` has no other form here, neither in arguments nor in results: wasmtime's calls take
+/// either `Val`s, of which a list is a `Vec`, or Rust types that are known when this is compiled,
+/// for all parameters and the result at once. Types of our own that are as wide as a signature turns
+/// out to be at run time can't be made of it: width and layout are constants of traits that are
+/// unsafe to implement, hidden, and outside of wasmtime's promise of stability. Where wasmtime gets
+/// a `Val` of bytes, only `bytes` in `visit` and in `render` change.
 pub const MAX_ARGUMENT_MEMORY: usize = 64 * 1024 * 1024;
+
+/// What the allocator takes besides the bytes of a short text. Against `["a","b",…]`, of which
+/// each takes many times its length.
+pub(super) const ALLOCATION: usize = 24;
 
 /// Arguments that do not satisfy the input schema; the text is for the model.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +70,11 @@ impl Context {
 
     pub(super) fn mismatch<E: de::Error>(&mut self, path: &Path<'_>, ty: &Type, got: &str) -> E {
         self.fail(path, format_args!("expected {}, got {got}", expected(ty)))
+    }
+
+    /// Charges a text of `len` bytes, besides its `Val`.
+    pub(super) fn charge_text<E: de::Error>(&mut self, path: &Path<'_>, len: usize) -> Result<(), E> {
+        self.charge(path, if len == 0 { 0 } else { len + ALLOCATION })
     }
 
     pub(super) fn charge<E: de::Error>(&mut self, path: &Path<'_>, bytes: usize) -> Result<(), E> {

@@ -56,12 +56,12 @@ impl<'de> Visitor<'de> for ValueVisitor<'_, '_> {
         let Self { ty, path, cx } = self;
         match ty {
             Type::String => {
-                cx.charge(path, text.len())?;
+                cx.charge_text(path, text.len())?;
                 return Ok(Val::String(text.to_owned()));
             }
             Type::Bytes => return bytes(text, path, cx),
             Type::Enum(labels) if labels.contains(text) => {
-                cx.charge(path, text.len())?;
+                cx.charge_text(path, text.len())?;
                 return Ok(Val::Enum(text.to_owned()));
             }
             Type::Variant(cases) => return bare_case(cases, text, ty, path, cx),
