@@ -131,7 +131,7 @@ impl Sandbox for Fake {
         let text = |text: &str| Ok(Outcome { is_error: false, structured: None, text: text.into() });
         match &self.does[invocation.tool] {
             Does::Echo => {
-                let structured = Some(invocation.arguments.clone());
+                let structured = Some(invocation.arguments.clone().into());
                 Ok(Outcome { structured, ..text(invocation.arguments.get())? })
             }
             Does::ToolError => Ok(Outcome { is_error: true, ..text("no such city")? }),

@@ -8,11 +8,12 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`secret`], [`artifact`], [`wit`] |
+//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`secret`], [`answer`], [`artifact`], [`wit`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
 //! | 4 | [`wasm`] |
 
+pub mod answer;
 pub mod artifact;
 pub mod budget;
 pub mod egress;

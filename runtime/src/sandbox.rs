@@ -10,6 +10,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 
+use crate::answer::{Json, Text};
 use crate::events::{CallId, Observer};
 
 /// A prepared server: describes its tools, runs calls. Every call starts from a fresh state and
@@ -83,9 +84,9 @@ pub struct Outcome {
     /// The tool's own verdict: `true` for the `err` of a WIT `result`.
     pub is_error: bool,
     /// A JSON object that satisfies the output schema; `None` without one and on `is_error`.
-    pub structured: Option<Box<RawValue>>,
+    pub structured: Option<Json>,
     /// The same for readers of text: a bare string for string results, otherwise JSON.
-    pub text: String,
+    pub text: Text,
 }
 
 /// Why a call has no outcome. Each has a stable [`code`](CallError::code), a text that may be shown

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Read};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use toolgate_runtime::sandbox::Outcome;
 use tracing::Level;
 
 use super::context::{self, Context, Resolved, start_log};
@@ -84,8 +85,8 @@ impl Call {
         if self.json {
             let report = Report {
                 is_error: result.as_ref().map_or(true, |outcome| outcome.is_error),
-                text: result.as_ref().ok().map(|outcome| outcome.text.as_str()),
-                structured: result.as_ref().ok().and_then(|outcome| outcome.structured.as_deref()),
+                text: result.as_ref().ok().map(|outcome| &*outcome.text),
+                structured: result.as_ref().ok().and_then(structured),
                 error: result
                     .as_ref()
                     .err()
@@ -112,6 +113,10 @@ impl Call {
             Err(error) => Err(Failure::new(&error)),
         }
     }
+}
+
+fn structured(outcome: &Outcome) -> Option<&RawValue> {
+    serde_json::from_str(outcome.structured.as_ref()?.get()).ok()
 }
 
 /// What `--json` prints.

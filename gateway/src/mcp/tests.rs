@@ -108,8 +108,8 @@ proptest! {
     fn a_result_is_no_larger_than_it_says(text in ".{0,40}", structured in json_value()) {
         let outcome = Outcome {
             is_error: false,
-            structured: Some(crate::fake::raw(&structured.to_string())),
-            text: text.repeat(50),
+            structured: Some(crate::fake::raw(&structured.to_string()).into()),
+            text: text.repeat(50).into(),
         };
         let completed = Completed { result: Ok(outcome), usage: None };
         let answer = Answer::Called(completed, Revision::V2026_07_28);

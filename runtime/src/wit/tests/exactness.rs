@@ -159,5 +159,5 @@ fn schemas_are_as_published() {
 }
 
 fn text(function: &Function, value: Val) -> String {
-    render(function, &[value], 10_000).unwrap().text
+    render(function, &[value], 10_000).unwrap().text.to_string()
 }

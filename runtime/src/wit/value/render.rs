@@ -7,9 +7,9 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 use wasmtime::component::Val;
 
+use crate::answer::{Json, Text};
 use crate::wit::tree::{Fields, Function, Returns, Type};
 
 /// What a function returned. The fields are those of a sandbox's outcome.
@@ -18,9 +18,9 @@ pub struct Rendered {
     /// `true` for the `err` of a `result`.
     pub is_error: bool,
     /// A JSON object that satisfies the output schema; `None` without one and on `is_error`.
-    pub structured: Option<Box<RawValue>>,
+    pub structured: Option<Json>,
     /// A bare string for string results, otherwise the value as JSON.
-    pub text: String,
+    pub text: Text,
 }
 
 /// A result that can't be told.
@@ -54,11 +54,12 @@ pub fn render(function: &Function, results: &[Val], limit: u64) -> Result<Render
         (Returns::Verdict { ok, err }, [Val::Result(result)]) => match (result, ok, err) {
             (Ok(None), None, _) => Ok(nothing()),
             (Ok(Some(value)), Some(ty), _) => content(ty, value, limit),
-            (Err(None), _, None) => Ok(error(BARE_ERROR.to_owned())),
+            (Err(None), _, None) => Ok(error(BARE_ERROR.into())),
             (Err(Some(value)), _, Some(ty)) => {
-                let mut json = Json::new(limit);
-                json.value(ty, value)?;
-                Ok(error(text(value, &json.finish()?)))
+                let mut writer = Writer::new(limit);
+                writer.value(ty, value)?;
+                let json = writer.finish()?;
+                Ok(error(json.readable(0..json.get().len())))
             }
             _ => Err(RenderError::Mismatch),
         },
@@ -67,52 +68,35 @@ pub fn render(function: &Function, results: &[Val], limit: u64) -> Result<Render
 }
 
 fn nothing() -> Rendered {
-    Rendered { is_error: false, structured: None, text: NOTHING.to_owned() }
+    Rendered { is_error: false, structured: None, text: NOTHING.into() }
 }
 
-fn error(text: String) -> Rendered {
+fn error(text: Text) -> Rendered {
     Rendered { is_error: true, structured: None, text }
 }
 
 fn content(ty: &Type, value: &Val, limit: u64) -> Result<Rendered, RenderError> {
     const OPEN: &str = r#"{"result":"#;
     const CLOSE: &str = "}";
-    let mut json = Json::new(limit);
-    if let Type::Record(_) = ty {
-        json.value(ty, value)?;
-        let json = json.finish()?;
-        return structured(json.clone(), json);
-    }
-    json.raw(OPEN)?;
-    json.value(ty, value)?;
-    json.raw(CLOSE)?;
-    let json = json.finish()?;
-    let text = text(value, &json[OPEN.len()..json.len() - CLOSE.len()]);
-    structured(json, text)
-}
-
-fn structured(json: String, text: String) -> Result<Rendered, RenderError> {
-    let json = RawValue::from_string(json).map_err(|_| RenderError::Mismatch)?;
+    let mut writer = Writer::new(limit);
+    // A record is an object by itself.
+    let (open, close) = if let Type::Record(_) = ty { ("", "") } else { (OPEN, CLOSE) };
+    writer.raw(open)?;
+    writer.value(ty, value)?;
+    writer.raw(close)?;
+    let json = writer.finish()?;
+    let text = json.readable(open.len()..json.get().len() - close.len());
     Ok(Rendered { is_error: false, structured: Some(json), text })
 }
 
-/// What is a string in JSON is told without quotes and escapes.
-fn text(value: &Val, json: &str) -> String {
-    if let Val::String(text) = value {
-        return text.clone();
-    }
-    let bare = if json.starts_with('"') { serde_json::from_str(json).ok() } else { None };
-    bare.unwrap_or_else(|| json.to_owned())
-}
-
 /// JSON in the making, never longer than its limit.
-struct Json {
+struct Writer {
     out: Vec<u8>,
     limit: u64,
 }
 
 /// What remains of the limit is found exceeded here, also by serde's string escaping.
-impl Write for Json {
+impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if (self.out.len() as u64).saturating_add(bytes.len() as u64) > self.limit {
             return Err(io::ErrorKind::OutOfMemory.into());
@@ -126,13 +110,13 @@ impl Write for Json {
     }
 }
 
-impl Json {
+impl Writer {
     fn new(limit: u64) -> Self {
         Self { out: Vec::with_capacity(limit.min(256) as usize), limit }
     }
 
-    fn finish(self) -> Result<String, RenderError> {
-        String::from_utf8(self.out).map_err(|_| RenderError::Mismatch)
+    fn finish(self) -> Result<Json, RenderError> {
+        String::from_utf8(self.out).map(Json::from_unverified).map_err(|_| RenderError::Mismatch)
     }
 
     fn raw(&mut self, text: &str) -> Result<(), RenderError> {
@@ -216,6 +200,11 @@ impl Json {
         const PIECE: usize = 3 * 256;
         let mut piece = Vec::with_capacity(PIECE.min(items.len()));
         let mut text = String::new();
+        let len = items.len().div_ceil(3).saturating_mul(4);
+        if len as u64 > self.limit {
+            return Err(RenderError::TooLarge { limit: self.limit });
+        }
+        self.out.reserve(len);
         self.raw("\"")?;
         for items in items.chunks(PIECE) {
             piece.clear();
