@@ -119,7 +119,7 @@ pub enum ArtifactError {
         actual: Digest,
     },
     /// Shorter or longer than announced.
-    #[error("{what} is {} bytes instead of the {expected} that were announced", .actual)]
+    #[error("{what} is {} that were announced", length(*.actual, *.expected))]
     Length {
         /// What was read.
         what: String,
@@ -136,12 +136,20 @@ pub enum ArtifactError {
         /// As received.
         actual: u64,
     },
-    /// Larger than a limit of ours.
+    /// A component that is larger than the config allows.
     #[error("{what} is larger than the limit of {limit} bytes")]
     Oversized {
         /// What was read.
         what: String,
-        /// The limit.
+        /// `max-size`.
+        limit: u64,
+    },
+    /// A manifest, an index or a token that is larger than any honest one.
+    #[error("{what} is larger than the limit of {limit} bytes")]
+    Bloated {
+        /// What was read.
+        what: String,
+        /// The limit, which no config changes.
         limit: u64,
     },
     /// No bytes.
@@ -227,6 +235,14 @@ pub enum ArtifactError {
     },
 }
 
+/// An overlong body is not read to its end, so its length is not known.
+fn length(actual: u64, expected: u64) -> String {
+    if actual > expected {
+        return format!("longer than the {expected} bytes");
+    }
+    format!("{actual} bytes instead of the {expected}")
+}
+
 fn retry_suffix(after: &Option<Duration>) -> String {
     match after {
         Some(after) => format!(" and asks to wait {} s", after.as_secs()),
@@ -273,6 +289,7 @@ impl ArtifactError {
             | Self::Garbage { .. }
             | Self::Length { .. }
             | Self::Truncated { .. }
+            | Self::Bloated { .. }
             | Self::Empty(_)
             | Self::NotWasm(_)
             | Self::NotComponent { .. }

@@ -67,6 +67,12 @@ impl Remote {
                 bytes
             }
         };
+        if oci.digest().is_none() {
+            // Not before all of it is here: what a registry says while it is broken must not take the
+            // place of what the store answers while it is away.
+            let store = self.store.clone();
+            notes.extend(blocking(move || Ok(store.remember(&what, &manifest_digest))).await?);
+        }
         Ok(Fetched { digest, manifest_digest: Some(manifest_digest), bytes, notes })
     }
 
@@ -81,10 +87,7 @@ impl Remote {
         let error = match session.manifest_by_tag().await {
             Ok(bytes) => {
                 let digest = Digest::of(&bytes);
-                let manifest = self.read_and_keep(&digest, &bytes, what, notes).await?;
-                let store = self.store.clone();
-                notes.extend(blocking(move || Ok(store.remember(&name, &digest))).await?);
-                return Ok((digest, manifest));
+                return Ok((digest, self.read_and_keep(&digest, &bytes, what, notes).await?));
             }
             Err(error) if error.is_outage() => error,
             Err(error) => return Err(error),

@@ -259,7 +259,7 @@ pub(super) async fn body(
 ) -> Result<Bytes, ArtifactError> {
     let (Limit::AtMost(cap) | Limit::Exactly(cap)) = limit;
     let beyond = |actual: u64| match limit {
-        Limit::AtMost(limit) => ArtifactError::Oversized { what: what.to_owned(), limit },
+        Limit::AtMost(limit) => ArtifactError::Bloated { what: what.to_owned(), limit },
         Limit::Exactly(expected) => ArtifactError::Length { what: what.to_owned(), expected, actual },
     };
     if let Some(length) = response.content_length().filter(|length| *length > cap) {

@@ -192,7 +192,7 @@ async fn a_layer_of_another_length_than_announced_is_refused() {
     );
     assert_eq!(
         of(error(layer(reply(200, vec![0; 1000]))).await),
-        format!("is 1000 bytes instead of the {length} that were announced")
+        format!("is longer than the {length} bytes that were announced")
     );
     assert_eq!(
         of(error(layer(reply(200, "half").end(End::Break))).await),
@@ -205,7 +205,7 @@ async fn an_endless_answer_is_cut_off() {
     let length = pack_length();
     let endless = reply(200, "").end(End::Endless);
     let text = error(layer(endless.clone())).await;
-    assert!(text.ends_with(&format!("instead of the {length} that were announced")), "{text}");
+    assert!(text.ends_with(&format!("is longer than the {length} bytes that were announced")), "{text}");
     assert_eq!(
         error(manifest(endless)).await,
         "tag 1 of HOST/acme/tool is larger than the limit of 4194304 bytes"
@@ -515,6 +515,29 @@ async fn while_the_registry_is_away_a_tag_means_what_it_last_meant() {
     // An answer is an answer: a tag that was deleted is gone.
     up.store(404, Ordering::SeqCst);
     assert!(fetch_with(&fake, options, ":1").await.is_err());
+}
+
+#[tokio::test]
+async fn a_tag_that_moved_to_what_is_not_there_still_means_what_it_meant_while_the_registry_is_away() {
+    let phase = std::sync::Arc::new(AtomicUsize::new(0));
+    let now = phase.clone();
+    let other = format::pack(crate::artifact::test_support::component("other"), "other");
+    let moved = other.unwrap().manifest.bytes;
+    let fake = start(move |hit| match now.load(Ordering::SeqCst) {
+        0 => None,
+        1 => hit.path.contains("/manifests/").then(|| reply(200, moved.clone())),
+        _ => Some(reply(503, "")),
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(&fake);
+    options.state_dir = Some(dir.path().to_owned());
+    let good = fetch_with(&fake, options.clone(), ":1").await.unwrap();
+    phase.store(1, Ordering::SeqCst);
+    let missing = fetch_with(&fake, options.clone(), ":1").await.unwrap_err();
+    assert!(missing.to_string().contains("does not exist"), "{missing}");
+    phase.store(2, Ordering::SeqCst);
+    assert_eq!(fetch_with(&fake, options, ":1").await.unwrap().bytes, good.bytes);
 }
 
 #[tokio::test]
