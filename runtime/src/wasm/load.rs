@@ -16,6 +16,7 @@ use super::compiled::CompiledCache;
 use super::compiler;
 use super::engine::Engine;
 use super::instances::{self, Loaded};
+use super::meter::TABLE_ELEMENT;
 use super::pool::TABLE_ELEMENTS;
 use crate::artifact::{Artifact, Digest};
 use crate::limits::Limits;
@@ -79,9 +80,7 @@ pub enum LoadError {
     #[error(transparent)]
     Tools(#[from] DiscoveryError),
     /// It can never run within the limits.
-    #[error(
-        "the component needs {needs} {what}, more than the limit; set `{what}` in its limits to {needs} or more"
-    )]
+    #[error("the component needs {}, more than the limit; {} or more in its limits", amount(what, *.needs), set(what, *.needs))]
     Limits {
         /// `memory` (bytes), `tables` or `memories`.
         what: &'static str,
@@ -112,6 +111,15 @@ pub enum LoadError {
         /// What the system says.
         cause: io::Error,
     },
+}
+
+fn amount(what: &str, needs: u64) -> String {
+    if what == "memory" { format!("{needs} bytes of memory") } else { format!("{needs} {what}") }
+}
+
+/// As the config has it, where sizes have a unit.
+fn set(what: &str, needs: u64) -> String {
+    if what == "memory" { format!("set `memory = \"{needs}B\"`") } else { format!("set `{what} = {needs}`") }
 }
 
 /// A compiled component, and what is worth telling about how it came to be.
@@ -217,9 +225,11 @@ pub(super) fn check_limits(component: &Component, limits: &Limits) -> Result<(),
     let Some(needs) = component.resources_required() else {
         return Ok(());
     };
-    let memory = needs.max_initial_memory_size.unwrap_or(0);
+    // Of the largest memory and the largest table; there may be more of both.
+    let memory = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE);
+    let table = needs.max_initial_table_size.unwrap_or(0).saturating_mul(TABLE_ELEMENT as u64);
     let wanted = [
-        ("memory", memory.saturating_mul(PAGE), limits.memory),
+        ("memory", memory.saturating_add(table), limits.memory),
         ("tables", needs.num_tables.into(), limits.tables.into()),
         ("memories", needs.num_memories.into(), limits.memories.into()),
     ];

@@ -15,7 +15,7 @@ use crate::events::{Backend, Observer, Usage};
 use crate::limits::Limits;
 
 /// Bytes that one table element takes: a pointer.
-const TABLE_ELEMENT: usize = 8;
+pub(super) const TABLE_ELEMENT: usize = 8;
 
 /// Sums the bytes of all memories and tables of one call.
 #[derive(Debug)]

@@ -159,7 +159,7 @@ async fn lists_that_share_memory_do_not_fill_the_host() {
 async fn needs_beyond_the_limits_are_told_at_load() {
     let needs = |what: &'static str, with: Limits| async move {
         let error = prepare(GREEDY, limits(with)).await.err().unwrap();
-        let expected = format!("set `{what}` in its limits to");
+        let expected = format!("set `{what} = ");
         assert!(error.to_string().contains(&expected), "{error}");
     };
     let default = Limits::default;
