@@ -121,6 +121,7 @@ fn explain(error: &ErrorCode) -> String {
         ErrorCode::ConnectionRefused
         | ErrorCode::DestinationUnavailable
         | ErrorCode::DestinationIpUnroutable => "the server can't be reached",
+        ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => "the server broke it off",
         ErrorCode::TlsCertificateError => "the server's certificate is not valid for it",
         ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => {
             "no secure connection could be agreed on"

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::Linker;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, IoError};
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
@@ -25,6 +27,8 @@ use crate::wasm::state::State;
 const MAX_REQUESTS: usize = 32;
 /// Bytes of one `fields` resource, of which a call has as many as `limits.handles`.
 const MAX_FIELDS: usize = 64 * 1024;
+/// As wasmtime-wasi-http defines it.
+const TYPES: &str = "wasi:http/types@0.2.12";
 /// Bytes of a request body that are buffered here per request, in one chunk.
 const CHUNK: usize = 64 * 1024;
 
@@ -45,9 +49,34 @@ impl Http {
     }
 }
 
-/// Links `wasi:http`.
+/// Links `wasi:http`. Its `http-error-code` is our own: wasmtime-wasi-http's looks for another type
+/// than the one that the errors of bodies have, and never finds any.
 pub(in crate::wasm) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    linker.instance(TYPES)?.func_wrap("http-error-code", http_error_code)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn http_error_code(
+    store: StoreContextMut<'_, State>,
+    (error,): (Resource<IoError>,),
+) -> wasmtime::Result<(Option<ErrorCode>,)> {
+    let error = store.data().table.get(&error)?;
+    let of_body = || error.downcast_ref().and_then(code_of_body);
+    Ok((error.downcast_ref::<ErrorCode>().cloned().or_else(of_body),))
+}
+
+/// The errors that [`readable`] makes of what can happen to a body.
+fn code_of_body(error: &Error) -> Option<ErrorCode> {
+    Some(match error {
+        Error::ConnectionReadTimeout => ErrorCode::ConnectionReadTimeout,
+        Error::HttpResponseBodySize(limit) => ErrorCode::HttpResponseBodySize(*limit),
+        Error::HttpResponseIncomplete => ErrorCode::HttpResponseIncomplete,
+        Error::HttpProtocolError => ErrorCode::HttpProtocolError,
+        _ => return None,
+    })
 }
 
 impl WasiHttpView for State {
