@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "generated bindings; the WIT is the documentation")]
 
 use wasip2::filesystem::preopens::get_directories;
+use wasip2::filesystem::types::Descriptor;
 
 use crate::{fault, folder, part, search, write};
 
@@ -17,8 +18,7 @@ export!(Component);
 impl Guest for Component {
     fn list(path: Option<String>, depth: Option<u8>) -> Result<Listing, String> {
         let Some(path) = path else { return Ok(granted_folders()) };
-        fault::outside(&path, &granted())?;
-        let listing = folder::list(&path, depth.unwrap_or(1))?;
+        let listing = or_outside(&path, folder::list(&path, depth.unwrap_or(1)))?;
         let entries = listing.entries.into_iter().map(Entry::from).collect();
         Ok(Listing { entries, truncated: listing.truncated })
     }
@@ -29,10 +29,9 @@ impl Guest for Component {
         offset: Option<u64>,
         length: Option<u32>,
     ) -> Result<Part, String> {
-        fault::outside(&path, &granted())?;
         let length = length.unwrap_or(part::DEFAULT_LENGTH);
-        let part::Part { content, next, size } =
-            part::read(&path, plain(encoding), offset.unwrap_or_default(), length)?;
+        let read = part::read(&path, plain(encoding), offset.unwrap_or_default(), length);
+        let part::Part { content, next, size } = or_outside(&path, read)?;
         Ok(Part { content, next, size })
     }
 
@@ -42,9 +41,8 @@ impl Guest for Component {
         name: Option<String>,
         limit: Option<u32>,
     ) -> Result<Findings, String> {
-        fault::outside(&path, &granted())?;
         let query = search::Query::new(text.as_deref(), name.as_deref(), limit)?;
-        let findings = search::search(&path, &query)?;
+        let findings = or_outside(&path, search::search(&path, &query))?;
         let hits = findings
             .hits
             .into_iter()
@@ -60,20 +58,27 @@ impl Guest for Component {
         encoding: Option<Encoding>,
         create_folders: Option<bool>,
     ) -> Result<u64, String> {
-        fault::outside(&path, &granted())?;
         let content = part::decode(content, plain(encoding))?;
         let mode = match mode.unwrap_or(Mode::Create) {
             Mode::Create => write::Mode::Create,
             Mode::Overwrite => write::Mode::Overwrite,
             Mode::Append => write::Mode::Append,
         };
-        write::write(&path, &content, mode, create_folders.unwrap_or(false))
+        or_outside(&path, write::write(&path, &content, mode, create_folders.unwrap_or(false)))
     }
 }
 
-/// The folders that the host granted.
+/// The folders that the host granted. A host may add a root that is a deleted folder, so that it
+/// sees what is tried outside of the grants; nothing links to that one any more.
 fn granted() -> Vec<String> {
-    get_directories().into_iter().map(|(_, path)| path).collect()
+    let exists = |folder: &Descriptor| folder.stat().map_or(true, |stat| stat.link_count > 0);
+    get_directories().into_iter().filter(|(folder, _)| exists(folder)).map(|(_, path)| path).collect()
+}
+
+/// Says of a failure outside of all granted folders that it was there. Only after the host refused
+/// it, so that the operator hears of the attempt.
+fn or_outside<T>(path: &str, done: Result<T, String>) -> Result<T, String> {
+    done.map_err(|fault| fault::outside(path, &granted()).err().unwrap_or(fault))
 }
 
 fn granted_folders() -> Listing {
