@@ -1,4 +1,5 @@
-//! The harness of the end-to-end suites: real processes, real registry, real guests.
+//! The harness of the end-to-end suites: real processes, real registry, real guests; and a server
+//! that injects faults.
 //!
 //! A suite makes a [`site::Site`] (a temporary folder with a config and a state directory), starts
 //! [`gateway::Gateway`] on it and talks to it as a client would. Nothing here is skipped: a missing
@@ -8,5 +9,6 @@ pub mod client;
 pub mod gateway;
 pub mod guests;
 pub mod registry;
+pub mod server;
 pub mod site;
 pub mod upstream;

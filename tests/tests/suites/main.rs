@@ -3,10 +3,16 @@
 
 mod bad_input;
 mod clients;
+mod extremes;
+mod fetch;
+mod fixtures;
 mod grants;
 mod lifecycle;
 mod limits;
 mod registry;
+mod registry_faults;
 mod secrets;
+mod slow_readers;
 mod state;
+mod tools;
 mod types;
