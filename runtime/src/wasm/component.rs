@@ -190,7 +190,7 @@ struct Weight {
 impl Weight {
     fn of(function: &Function) -> Self {
         Self {
-            arguments: wit::density(function.params.types()),
+            arguments: wit::argument_density(function.params.types()),
             result: wit::density(function.returns.types()),
         }
     }

@@ -3,7 +3,7 @@
 use wasmtime::component::Val;
 
 use super::parse::ALLOCATION;
-use crate::wit::tree::{Fields, Type};
+use crate::wit::tree::{Field, Fields, Type};
 
 /// Characters of the caller's own text in a message. Against echoing a whole body.
 const MAX_ECHO_CHARS: usize = 40;
@@ -125,8 +125,18 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
 }
 
+/// Host memory of a record of which every field is absent that may be.
+pub(in crate::wit) fn absent_cost(fields: &Fields) -> usize {
+    let absent = |field: &&Field| field.is_optional();
+    let names = fields.iter().filter(absent).map(|field| field.name.len() + FIELD).sum::<usize>();
+    size_of::<Val>() + names
+}
+
+/// What a field of a record takes besides its name.
+const FIELD: usize = size_of::<(String, Val)>() + ALLOCATION;
+
 /// Host memory of a value by itself, with the names that it holds.
 pub(super) fn cost(fields: &Fields) -> usize {
     let names: usize = fields.iter().map(|field| field.name.len()).sum();
-    names + fields.len() * (size_of::<(String, Val)>() + ALLOCATION)
+    names + fields.len() * FIELD
 }

@@ -9,5 +9,6 @@ mod path;
 mod render;
 mod visit;
 
+pub(super) use expect::absent_cost;
 pub use parse::{ArgumentError, MAX_ARGUMENT_MEMORY, parse_arguments};
 pub use render::{RenderError, Rendered, render};
