@@ -193,6 +193,11 @@ impl Assembler {
         })
     }
 
+    /// What runs components.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The permits of a server, to be made once.
     pub fn gate(&self, config: &ServerConfig) -> Arc<Gate> {
         Arc::new(Gate::new(&config.policy.limits, Arc::clone(&self.capacity)))

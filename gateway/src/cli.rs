@@ -12,6 +12,7 @@ mod call;
 mod check;
 mod compile;
 mod context;
+mod doctor;
 mod failure;
 mod inspect;
 mod list;
@@ -52,6 +53,7 @@ enum Command {
     List(list::List),
     Inspect(inspect::Inspect),
     Check(check::Check),
+    Doctor(doctor::Doctor),
     Pull(pull::Pull),
     Push(push::Push),
     Compile(compile::Compile),
@@ -97,6 +99,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::List(command) => command.run(context).await,
         Command::Inspect(command) => command.run(context).await,
         Command::Check(command) => command.run(context).await,
+        Command::Doctor(command) => command.run(context).await,
         Command::Pull(command) => command.run(context).await,
         Command::Push(command) => command.run(context).await,
         Command::Compile(_) => Err(Failure::silent()),

@@ -126,9 +126,9 @@ impl Config {
     }
 }
 
-/// Where state is kept by commands that need no config.
-pub fn default_state_dir(env: Env<'_>) -> Option<PathBuf> {
-    gateway::state_dir(None, env).ok()
+/// How artifacts are pulled by commands that need no config.
+pub fn default_artifacts(env: Env<'_>) -> ArtifactsOptions {
+    ArtifactsOptions { state_dir: gateway::state_dir(None, env).ok(), ..ArtifactsOptions::default() }
 }
 
 fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: Env<'_>) -> Config {

@@ -46,10 +46,16 @@ impl Context {
     /// How artifacts are pulled, for commands that work without a config too. One that was named
     /// must be there.
     pub(super) fn artifacts(&self) -> Result<ArtifactsOptions, Failure> {
-        if self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
-            return Ok(self.config()?.artifacts);
+        let config = self.optional_config()?;
+        Ok(config.map_or_else(|| config::default_artifacts(&env), |config| config.artifacts))
+    }
+
+    /// The config, for commands that work without one too. One that was named must be there.
+    pub(super) fn optional_config(&self) -> Result<Option<Config>, Failure> {
+        match self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
+            true => self.config().map(Some),
+            false => Ok(None),
         }
-        Ok(ArtifactsOptions { state_dir: config::default_state_dir(&env), ..Default::default() })
     }
 }
 

@@ -14,13 +14,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Config, WasmBacktraceDetails};
 
-use super::compiler::Compiler;
+use super::compiler::{self, Compiler};
 use super::link;
+use super::load::LoadError;
 use super::pool::{self, Pool, PoolPlan};
 use super::state::State;
 use super::ticker::Ticker;
@@ -202,6 +204,15 @@ impl Engine {
     #[must_use]
     pub fn options(&self) -> &EngineOptions {
         &self.0.options
+    }
+
+    /// Compiles the smallest component there is, the way all others are.
+    ///
+    /// # Errors
+    /// If no component could be compiled.
+    pub async fn check_compiler(&self) -> Result<(), LoadError> {
+        const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+        compiler::run(self, &Bytes::from_static(EMPTY)).await.map(drop)
     }
 
     /// The wasmtime engine whose instances are allocated on demand.

@@ -172,10 +172,10 @@ impl Needs {
     }
 
     /// Memory mappings outside of the pool: of each memory what is before, in and behind its
-    /// image, and what is not accessible; a large table; and the stack with its guard.
+    /// image, and the guards at both ends; a large table; and the stack with its guard.
     fn mappings(self) -> u64 {
         const STACK: u64 = 2;
-        const MEMORY: u64 = 4;
+        const MEMORY: u64 = 5;
         u64::from(self.memories) * MEMORY + u64::from(self.tables.saturating_sub(LITTLE_TABLES)) + STACK
     }
 }

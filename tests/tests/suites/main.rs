@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod capacity;
 mod clients;
 mod extremes;
 mod fetch;

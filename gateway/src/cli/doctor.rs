@@ -1,0 +1,173 @@
+//! `toolgate doctor`: what this machine gives, and what follows from it.
+//!
+//! For whoever wonders why calls are slow, or why they are turned away: each row is a fact, and
+//! where it costs something, what would change it. Fails only if nothing could be served.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use toolgate_runtime::host::{Host, MemorySource};
+use toolgate_runtime::wasm::{EngineOptions, Reset};
+use tracing::Level;
+
+use super::context::{self, Context, env, start_log};
+use super::failure::Failure;
+use super::output::{self, human_size};
+use crate::assemble::Assembler;
+use crate::config::{self, AdmissionConfig, Config, EngineConfig};
+
+/// Show what this machine gives to calls, and what is in the way
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  toolgate doctor
+  toolgate doctor --json | jq '.[] | select(.state != \"ok\")'
+
+Fails if nothing could be served on this machine.")]
+pub(super) struct Doctor {
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One fact.
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    state: State,
+    fact: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    /// It works, and costs time or room.
+    Costs,
+    Fault,
+}
+
+impl Finding {
+    fn ok(what: &'static str, fact: String) -> Self {
+        Self { what, state: State::Ok, fact, hint: None }
+    }
+
+    fn costs(what: &'static str, fact: String, hint: &str) -> Self {
+        Self { what, state: State::Costs, fact, hint: Some(hint.to_owned()) }
+    }
+}
+
+impl Doctor {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        start_log(None, Level::WARN)?;
+        let host = Host::read();
+        let config = context.optional_config()?;
+        let findings = examine(&host, config.as_ref()).await?;
+        if self.json {
+            output::json(&findings)?;
+        } else {
+            output::text(&output::plain(&shown(&findings)))?;
+        }
+        match findings.iter().any(|finding| finding.state == State::Fault) {
+            true => Err(Failure::silent()),
+            false => Ok(()),
+        }
+    }
+}
+
+async fn examine(host: &Host, config: Option<&Config>) -> Result<Vec<Finding>, Failure> {
+    let admission = config.map_or_else(AdmissionConfig::default, |config| config.admission);
+    let engine = config.map_or_else(EngineConfig::default, |config| config.engine.clone());
+    let artifacts = match config {
+        Some(config) => config.artifacts.clone(),
+        None => config::default_artifacts(&env),
+    };
+    let dir = artifacts.state_dir.clone();
+    let egress = config.map_or_else(Default::default, |config| config.egress.clone());
+    let assembler = context::assembler(artifacts, egress, (&engine, admission))?;
+    let state = match (assembler.notes(), dir) {
+        ([], Some(dir)) => Finding::ok("state directory", dir.display().to_string()),
+        (notes, _) => Finding::costs(
+            "state directory",
+            notes.join("; "),
+            "every start compiles all components anew; set state-dir in [gateway]",
+        ),
+    };
+    let options = assembler.engine().options();
+    let metering = format!("by {}", engine.metering.as_str());
+    Ok(vec![
+        memory(host, &admission),
+        Finding::ok("processors", host.processors.to_string()),
+        mappings(host, options),
+        instances(options),
+        Finding::ok("metering", metering),
+        compiler(&assembler).await,
+        state,
+    ])
+}
+
+fn memory(host: &Host, admission: &AdmissionConfig) -> Finding {
+    let capacity = admission.capacity(host);
+    let (all, calls) = (human_size(host.memory), human_size(capacity.memory()));
+    let source = match &host.memory_from {
+        MemorySource::Cgroup(file) => format!("by {}", file.display()),
+        MemorySource::Machine => "of the machine".to_owned(),
+        MemorySource::Unknown => {
+            let fact = format!("unknown, so {all} are assumed; calls take up to {calls} together");
+            return Finding::costs("memory", fact, "set memory in [admission]");
+        }
+    };
+    Finding::ok("memory", format!("{all} {source}; calls take up to {calls} together"))
+}
+
+fn mappings(host: &Host, options: &EngineOptions) -> Finding {
+    let fact = format!("vm.max_map_count is {}", host.mappings);
+    if options.pool.slots == 0 {
+        return Finding::costs("memory mappings", fact, "raise it, by `sysctl vm.max_map_count=262144`");
+    }
+    Finding::ok("memory mappings", fact)
+}
+
+fn instances(options: &EngineOptions) -> Finding {
+    let fact = options.pool.to_string();
+    match &options.pool.reset {
+        _ if options.pool.slots == 0 => {
+            Finding::costs("instances", fact, "a pool needs address space: raise `ulimit -v`")
+        }
+        Reset::Written => Finding::ok("instances", fact),
+        Reset::All(_) => Finding::costs(
+            "instances",
+            fact,
+            "calls start faster without swap: run where there is none, or under memory.swap.max=0",
+        ),
+    }
+}
+
+async fn compiler(assembler: &Assembler) -> Finding {
+    let since = Instant::now();
+    match assembler.engine().check_compiler().await {
+        Ok(()) => {
+            let millis = since.elapsed().as_millis();
+            Finding::ok("compiler", format!("works, in a process of its own, which starts in {millis} ms"))
+        }
+        Err(error) => Finding { what: "compiler", state: State::Fault, fact: error.to_string(), hint: None },
+    }
+}
+
+fn shown(findings: &[Finding]) -> String {
+    let mut rows = Vec::new();
+    for finding in findings {
+        let state = match finding.state {
+            State::Ok => "ok",
+            State::Costs => "costs",
+            State::Fault => "fault",
+        };
+        rows.push(vec![state.to_owned(), finding.what.to_owned(), finding.fact.clone()]);
+        if let Some(hint) = &finding.hint {
+            rows.push(vec![String::new(), String::new(), format!("hint: {hint}")]);
+        }
+    }
+    output::table(&rows)
+}

@@ -1,0 +1,205 @@
+//! Many calls at a time, and what is slow to compile: the gateway has room, or says that it has not.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use e2e::gateway::{Gateway, run};
+use e2e::guests;
+use e2e::site::Site;
+use serde_json::{Value, json};
+
+/// Calls in flight at a time: twice as many as the pool has slots at most.
+const CALLS: usize = 2_000;
+
+/// How long each of them waits in a host call; long enough that the first has not ended when the
+/// last begins.
+const WAIT: Duration = Duration::from_secs(40);
+
+fn sleepers() -> Site {
+    Site::new(&format!(
+        "[gateway]\nlisten = \"127.0.0.1:0\"\nstate-dir = \"state\"\nmax-connections = 10100\n\
+         header-timeout = \"60s\"\nidle-timeout = \"60s\"\n\
+         [admission]\nmemory = \"40GiB\"\n\
+         [servers.bad]\ncomponent = \"file:{}\"\n\
+         [servers.bad.limits]\nconcurrency = {CALLS}\nmemory = \"2MiB\"\noutput = \"64KiB\"\n\
+         deadline = \"240s\"\n",
+        guests::guest("misbehave").display()
+    ))
+}
+
+fn request(address: &str) -> Vec<u8> {
+    let body = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {
+            "name": "bad__sleep-for",
+            "arguments": { "milliseconds": WAIT.as_millis() as u64 },
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": { "name": "e2e", "version": "1" },
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    })
+    .to_string();
+    format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\n\
+         mcp-method: tools/call\r\nmcp-name: bad__sleep-for\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_calls_wait_in_host_calls_at_a_time() {
+    let site = sleepers();
+    let gateway = Gateway::start(&site).await;
+    let (client, address) = (gateway.client(), gateway.address().to_owned());
+    let idle = resident(gateway.pid());
+    let request = request(&address);
+    let since = Instant::now();
+    let mut connections = Vec::with_capacity(CALLS);
+    for _ in 0..CALLS {
+        let mut connection = TcpStream::connect(&address).unwrap();
+        connection.write_all(&request).unwrap();
+        connections.push(connection);
+    }
+    let sent = since.elapsed();
+    assert!(sent < WAIT, "they did not all begin while the first was waiting: {sent:?}");
+    let each = resident(gateway.pid()).saturating_sub(idle) / CALLS as u64;
+    assert!(each < 250_000, "{each} bytes resident for each call");
+    for mut connection in connections {
+        let mut reply = String::new();
+        connection.set_read_timeout(Some(Duration::from_secs(240))).unwrap();
+        connection.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{reply}");
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["result"]["isError"], false, "{body}\n{}", causes(&gateway));
+        let micros = body["result"]["_meta"]["toolgate/usage"]["wallMicros"].as_u64().unwrap();
+        assert!(micros >= WAIT.as_micros() as u64, "{body}");
+    }
+    let after = client.call("bad__count", json!({})).await;
+    assert_eq!(after["structuredContent"], json!({ "result": 1 }));
+}
+
+/// The calls that failed, in the words of the log.
+fn causes(gateway: &Gateway) -> String {
+    let log = gateway.log();
+    log.lines().filter(|line| line.contains("cause")).take(5).collect::<Vec<_>>().join("\n")
+}
+
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// A component that one function makes slow to compile.
+fn slow_to_compile() -> Vec<u8> {
+    let mut text = String::from("(component (core module $m (func (export \"f\") (param i32) (result i32)\n");
+    text.push_str("(local.get 0)\n");
+    for n in 0..600_000 {
+        writeln!(text, "(i32.const {n}) (i32.rotl) (local.get 0) (i32.xor)").unwrap();
+    }
+    text.push_str(
+        ")) (core instance $i (instantiate $m)) \
+         (func (export \"f\") (param \"n\" u32) (result u32) (canon lift (core func $i \"f\"))))",
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_component_that_is_slow_to_compile_harms_nobody() {
+    let site = Site::new(&format!(
+        "[engine]\ncompile-timeout = \"1s\"\n\
+         [servers.good]\ncomponent = \"file:{}\"\n[servers.slow]\ncomponent = \"file:slow.wasm\"\n",
+        guests::guest("hello").display()
+    ));
+    site.write("slow.wasm", slow_to_compile());
+    let gateway = Gateway::start(&site).await;
+    let log = gateway.logged("the component did not compile within 1 s").await;
+    assert!(log.contains("slow"), "{log}");
+    let tools = gateway.client_of("good").list().await;
+    assert!(!tools.is_empty());
+    let since = Instant::now();
+    while !children(gateway.pid()).is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(10), "the compiler was not killed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The processes that a process has started and not yet seen the end of.
+fn children(pid: u32) -> String {
+    let found = Command::new("pgrep").args(["-P", &pid.to_string()]).output().unwrap();
+    String::from_utf8(found.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_whose_calls_could_never_be_admitted_is_told_at_the_start() {
+    let site = Site::new(&format!(
+        "[admission]\nmemory = \"16MiB\"\n[servers.big]\ncomponent = \"file:{}\"\n",
+        guests::guest("hello").display()
+    ));
+    let check = run(&site, &["check"]);
+    let text = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("a call of it may take ") && text.contains("and all calls together 16MiB"),
+        "{text}"
+    );
+    assert!(text.contains("lower `memory` or `output` in its limits"), "{text}");
+}
+
+#[tokio::test]
+async fn metered_by_epoch_a_call_tells_no_fuel_and_still_ends_at_its_deadline() {
+    let site = Site::new(&format!(
+        "[engine]\nmetering = \"epoch\"\n[servers.bad]\ncomponent = \"file:{}\"\n\
+         [servers.bad.limits]\ndeadline = \"300ms\"\n",
+        guests::guest("misbehave").display()
+    ));
+    let gateway = Gateway::start(&site).await;
+    let client = gateway.client_of("bad");
+    let result = client.call("spin", json!({})).await;
+    assert_eq!(result["_meta"]["toolgate/error"], "deadline", "{result}");
+    assert!(result["_meta"]["toolgate/usage"].get("fuel").is_none(), "{result}");
+    let result = client.call("count", json!({})).await;
+    assert_eq!(result["isError"], false, "{result}");
+}
+
+#[test]
+fn doctor_says_what_the_machine_gives() {
+    let site = Site::new("");
+    let told = run(&site, &["doctor", "--json"]);
+    let findings: Vec<Value> = serde_json::from_slice(&told.stdout).unwrap();
+    let of = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap();
+    assert_eq!(told.status.code(), Some(0));
+    assert_eq!(of("compiler")["state"], "ok");
+    assert!(of("memory")["fact"].as_str().unwrap().contains("calls take up to"));
+    let count = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
+    assert_eq!(of("memory mappings")["fact"], format!("vm.max_map_count is {}", count.trim()));
+    let reset = of("instances")["fact"].as_str().unwrap();
+    let swaps = fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1;
+    assert_eq!(swaps, !reset.contains("only written pages are reset") && !reset.contains("PAGEMAP_SCAN"));
+}
+
+#[test]
+fn without_address_space_for_a_pool_calls_run_on_demand() {
+    let site =
+        Site::new(&format!("[servers.good]\ncomponent = \"file:{}\"\n", guests::guest("hello").display()));
+    let binary = e2e::gateway::binary();
+    let limited = |args: &str| {
+        let script = format!("ulimit -v 67108864; exec {} {args} --config toolgate.toml", binary.display());
+        Command::new("sh").args(["-c", &script]).current_dir(site.dir()).output().unwrap()
+    };
+    let told = limited("doctor");
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(text.contains("slots") || text.contains("no pool"), "{text}");
+    let listed = limited("list");
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+}
