@@ -22,6 +22,8 @@ pub struct Limits {
     /// Bytes of stdout and stderr together that are kept, short lines counted as 64; what exceeds
     /// them is dropped and counted.
     pub stdio: u64,
+    /// Bytes that the call may write to files. Against a guest that fills the disk.
+    pub disk: u64,
     /// Core instances that a call may create.
     pub instances: u32,
     /// Tables that a call may create.
@@ -42,6 +44,7 @@ impl Default for Limits {
             deadline: Duration::from_secs(30),
             output: 4 * MIB,
             stdio: 64 * KIB,
+            disk: 64 * MIB,
             instances: 64,
             tables: 64,
             memories: 16,

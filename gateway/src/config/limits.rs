@@ -20,6 +20,8 @@ const MAX_MEMORY: u64 = 4 * GIB;
 const MAX_DEADLINE: Duration = Duration::from_secs(3600);
 /// Result and stdio of a call: they are held in memory whole.
 const MAX_BUFFERED: u64 = GIB;
+/// Writes of a call: what one disk holds.
+const MAX_DISK: u64 = 1024 * GIB;
 /// Instances, tables, memories and handles of a call.
 const MAX_COUNT: u64 = 10_000;
 /// Calls in flight of a server: each holds memory mappings, of which a process has few.
@@ -47,6 +49,7 @@ pub(super) fn read(section: Option<Section<'_, '_>>) -> Limits {
     section.set(&mut limits.memory, "memory", "64MiB", size_up_to(MAX_MEMORY));
     section.set(&mut limits.output, "output", "4MiB", size_up_to(MAX_BUFFERED));
     section.set(&mut limits.stdio, "stdio", "64KiB", size_up_to(MAX_BUFFERED));
+    section.set(&mut limits.disk, "disk", "64MiB", size_up_to(MAX_DISK));
     section.set(&mut limits.deadline, "deadline", "30s", duration_up_to(MAX_DEADLINE));
     section.finish();
     limits

@@ -80,7 +80,7 @@ impl State {
             tcp,
             denials,
             env,
-            files: grants.files.start(),
+            files: grants.files.start(limits.disk),
         }
     }
 }

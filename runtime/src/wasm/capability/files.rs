@@ -12,6 +12,7 @@
 
 mod host;
 mod open;
+mod quota;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -23,6 +24,7 @@ use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
+use self::quota::Quota;
 use super::Denials;
 use crate::events::Denial;
 use crate::policy::{FilesGrant, Mode};
@@ -74,9 +76,9 @@ impl Files {
         Ok(Self(Arc::new(Prepared { preopens, outside })))
     }
 
-    /// The state of one call.
-    pub(in crate::wasm) fn start(&self) -> Call {
-        Call { files: self.clone(), open: HashMap::new(), listed: HashMap::new() }
+    /// The state of one call, which may write so many bytes.
+    pub(in crate::wasm) fn start(&self, disk: u64) -> Call {
+        Call { files: self.clone(), open: HashMap::new(), listed: HashMap::new(), quota: Quota::new(disk) }
     }
 }
 
@@ -125,6 +127,7 @@ pub(in crate::wasm) struct Call {
     open: HashMap<u32, Opened>,
     /// Bytes of each open listing, by the index of its stream in the resource table.
     listed: HashMap<u32, usize>,
+    quota: Quota,
 }
 
 impl Call {

@@ -18,6 +18,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, Read
 use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::open::{self, Request};
+use super::quota::Metered;
 use super::{ALLOW_BLOCKING, ENTRY, MAX_PATH, Need, Opened, View, join, line, modes};
 use crate::policy::Mode;
 
@@ -82,6 +83,29 @@ impl View<'_> {
         Ok(full)
     }
 
+    /// Tells what the layer below refused. It has one code for a path that leads out of the grant
+    /// and for what the system itself does not permit.
+    fn told<T>(&self, what: &str, full: &str, done: FsResult<T>) -> FsResult<T> {
+        done.inspect_err(|error| {
+            if let Some(ErrorCode::NotPermitted) = error.downcast_ref() {
+                self.refuse(what, full, "it leads out of the grant, or the system does not permit it", None);
+            }
+        })
+    }
+
+    /// Takes a new name from the quota, also where it turns out to be there already: to look first
+    /// would cost more than it saves.
+    fn take_name(&self) -> FsResult<()> {
+        Ok(self.call.quota.take_name(self.denials).map_err(std::io::Error::from)?)
+    }
+
+    /// Puts a stream that takes from the quota in the place of one that does not.
+    fn meter(&mut self, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
+        let inner = self.inner.table.delete(stream)?;
+        let metered = Metered::new(inner, self.call.quota.clone(), self.denials.clone());
+        Ok(self.inner.table.push(Box::new(metered) as DynOutputStream)?)
+    }
+
     fn directory(&self, fd: &Fd) -> FsResult<Arc<std::fs::File>> {
         match self.inner.table.get(fd)? {
             Descriptor::Dir(dir) => Ok(dir.dir.clone()),
@@ -140,12 +164,14 @@ impl HostDescriptor for View<'_> {
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
         self.check("write", &fd, Need::Write)?;
-        self.inner.write_via_stream(fd, offset)
+        let stream = self.inner.write_via_stream(fd, offset)?;
+        self.meter(stream)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
         self.check("write", &fd, Need::Write)?;
-        self.inner.append_via_stream(fd)
+        let stream = self.inner.append_via_stream(fd)?;
+        self.meter(stream)
     }
 
     async fn advise(&mut self, fd: Fd, offset: Filesize, length: Filesize, advice: Advice) -> FsResult<()> {
@@ -181,6 +207,7 @@ impl HostDescriptor for View<'_> {
 
     async fn write(&mut self, fd: Fd, buffer: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
         self.check("write", &fd, Need::Write)?;
+        self.call.quota.take(buffer.len(), self.denials).map_err(std::io::Error::from)?;
         self.inner.write(fd, buffer, offset).await
     }
 
@@ -200,8 +227,10 @@ impl HostDescriptor for View<'_> {
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.check_at("create", &fd, &path, Need::Write)?;
-        self.inner.create_directory_at(fd, path).await
+        let full = self.check_at("create", &fd, &path, Need::Write)?;
+        self.take_name()?;
+        let done = self.inner.create_directory_at(fd, path).await;
+        self.told("create", &full, done)
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<DescriptorStat> {
@@ -209,8 +238,9 @@ impl HostDescriptor for View<'_> {
     }
 
     async fn stat_at(&mut self, fd: Fd, path_flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
-        self.check_at("look at", &fd, &path, Need::Read)?;
-        self.inner.stat_at(fd, path_flags, path).await
+        let full = self.check_at("look at", &fd, &path, Need::Read)?;
+        let done = self.inner.stat_at(fd, path_flags, path).await;
+        self.told("look at", &full, done)
     }
 
     async fn set_times_at(
@@ -221,9 +251,10 @@ impl HostDescriptor for View<'_> {
         atime: NewTimestamp,
         mtime: NewTimestamp,
     ) -> FsResult<()> {
-        self.check_at("set the times of", &fd, &path, Need::Write)?;
+        let full = self.check_at("set the times of", &fd, &path, Need::Write)?;
         let inner = &mut self.inner;
-        inner.set_times_at(fd, path_flags, path, atime, mtime).await
+        let done = inner.set_times_at(fd, path_flags, path, atime, mtime).await;
+        self.told("set the times of", &full, done)
     }
 
     async fn link_at(
@@ -235,10 +266,12 @@ impl HostDescriptor for View<'_> {
         new_path: String,
     ) -> FsResult<()> {
         // The new name is a way to write to the old file, so both must be writable.
-        self.check_at("link", &fd, &old_path, Need::Write)?;
-        self.check_at("link", &new_fd, &new_path, Need::Write)?;
+        let from = self.check_at("link", &fd, &old_path, Need::Write)?;
+        let to = self.check_at("link", &new_fd, &new_path, Need::Write)?;
+        self.take_name()?;
         let inner = &mut self.inner;
-        inner.link_at(fd, old_path_flags, old_path, new_fd, new_path).await
+        let done = inner.link_at(fd, old_path_flags, old_path, new_fd, new_path).await;
+        self.told("link", &format!("{from} as {to}"), done)
     }
 
     async fn open_at(
@@ -258,6 +291,9 @@ impl HostDescriptor for View<'_> {
         };
         let full = self.check_at(what, &fd, &path, need)?;
         let dir = self.directory(&fd)?;
+        if request.creates() {
+            self.take_name()?;
+        }
         let opened = spawn_blocking(move || request.open(&dir, &path)).await;
         let opened = opened.inspect_err(|error| {
             if open::leaves(error) {
@@ -268,20 +304,23 @@ impl HostDescriptor for View<'_> {
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
-        self.check_at("look at", &fd, &path, Need::Read)?;
-        self.inner.readlink_at(fd, path).await
+        let full = self.check_at("look at", &fd, &path, Need::Read)?;
+        let done = self.inner.readlink_at(fd, path).await;
+        self.told("look at", &full, done)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.check_at("remove", &fd, &path, Need::Write)?;
-        self.inner.remove_directory_at(fd, path).await
+        let full = self.check_at("remove", &fd, &path, Need::Write)?;
+        let done = self.inner.remove_directory_at(fd, path).await;
+        self.told("remove", &full, done)
     }
 
     async fn rename_at(&mut self, fd: Fd, old_path: String, new_fd: Fd, new_path: String) -> FsResult<()> {
-        self.check_at("rename", &fd, &old_path, Need::Write)?;
-        self.check_at("rename", &new_fd, &new_path, Need::Write)?;
+        let from = self.check_at("rename", &fd, &old_path, Need::Write)?;
+        let to = self.check_at("rename", &new_fd, &new_path, Need::Write)?;
         let inner = &mut self.inner;
-        inner.rename_at(fd, old_path, new_fd, new_path).await
+        let done = inner.rename_at(fd, old_path, new_fd, new_path).await;
+        self.told("rename", &format!("{from} to {to}"), done)
     }
 
     async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
@@ -291,12 +330,15 @@ impl HostDescriptor for View<'_> {
             self.refuse("link", &full, reason, None);
             return Err(ErrorCode::NotPermitted.into());
         }
-        self.inner.symlink_at(fd, target, path).await
+        self.take_name()?;
+        let done = self.inner.symlink_at(fd, target, path).await;
+        self.told("link", &full, done)
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.check_at("remove", &fd, &path, Need::Write)?;
-        self.inner.unlink_file_at(fd, path).await
+        let full = self.check_at("remove", &fd, &path, Need::Write)?;
+        let done = self.inner.unlink_file_at(fd, path).await;
+        self.told("remove", &full, done)
     }
 
     async fn is_same_object(&mut self, one: Fd, other: Fd) -> wasmtime::Result<bool> {
@@ -313,8 +355,9 @@ impl HostDescriptor for View<'_> {
         path_flags: PathFlags,
         path: String,
     ) -> FsResult<MetadataHashValue> {
-        self.check_at("look at", &fd, &path, Need::Read)?;
-        self.inner.metadata_hash_at(fd, path_flags, path).await
+        let full = self.check_at("look at", &fd, &path, Need::Read)?;
+        let done = self.inner.metadata_hash_at(fd, path_flags, path).await;
+        self.told("look at", &full, done)
     }
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {

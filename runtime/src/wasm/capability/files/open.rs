@@ -98,7 +98,8 @@ impl Request {
         if self.follow { dir.metadata(path) } else { dir.symlink_metadata(path) }
     }
 
-    fn creates(self) -> bool {
+    /// Whether a file is made where there is none.
+    pub(super) fn creates(self) -> bool {
         self.open.contains(OpenFlags::CREATE)
     }
 

@@ -215,22 +215,17 @@ async fn what_is_written_is_there() {
     assert_eq!(world.read(&dir, "sub/n.txt").await.unwrap(), "news");
 }
 
-#[tokio::test]
-async fn no_path_leaves_the_grant() {
-    let mut world = World::new("rw");
+/// Paths that lead out of the grant, with the links that some of them need.
+fn leading_out(world: &World) -> Vec<String> {
     let link = |target: &str, name: &str| {
         std::os::unix::fs::symlink(target, world.data(name)).unwrap();
     };
+    let secret = world.host.path().join("secret").to_str().unwrap().to_owned();
     link("../secret", "up");
     link("..", "parent");
     link("/", "root");
-    let absolute = world.host.path().join("secret");
-    link(absolute.to_str().unwrap(), "absolute");
-    let dir = world.preopen("/data");
-    assert_eq!(world.read(&dir, "a.txt").await.unwrap(), "inside");
-    assert_eq!(world.read(&dir, "sub/../a.txt").await.unwrap(), "inside");
-    let secret = absolute.to_str().unwrap().to_owned();
-    for path in [
+    link(&secret, "absolute");
+    let paths = [
         "..",
         "../secret",
         "sub/../../secret",
@@ -241,14 +236,33 @@ async fn no_path_leaves_the_grant() {
         "parent/secret",
         "root/etc/passwd",
         "./parent/data/a.txt",
-    ] {
-        let said = code(world.read(&dir, path).await);
+    ];
+    paths.map(str::to_owned).to_vec()
+}
+
+#[tokio::test]
+async fn no_path_leaves_the_grant() {
+    let mut world = World::new("rw");
+    let paths = leading_out(&world);
+    let dir = world.preopen("/data");
+    assert_eq!(world.read(&dir, "a.txt").await.unwrap(), "inside");
+    assert_eq!(world.read(&dir, "sub/../a.txt").await.unwrap(), "inside");
+    for path in paths {
+        let said = code(world.read(&dir, &path).await);
         assert!(said.is_err(), "{path}: {said:?}");
         let told = world.denials();
         assert_eq!(told.len(), 1, "{path}");
         assert_eq!(told[0].reason, "the path leads out of the grant");
-        let d = || Fd::new_borrow(dir.rep());
-        let (path, s) = (path.to_owned(), str::to_owned);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_looked_at_moved_or_made_outside_and_each_attempt_is_told() {
+    let mut world = World::new("rw");
+    let paths = leading_out(&world);
+    let dir = world.preopen("/data");
+    for path in paths {
+        let (d, s) = (|| Fd::new_borrow(dir.rep()), str::to_owned);
         let mut v = world.view();
         let follow = PathFlags::SYMLINK_FOLLOW;
         assert!(v.stat_at(d(), follow, path.clone()).await.is_err(), "{path}");
@@ -256,6 +270,7 @@ async fn no_path_leaves_the_grant() {
         assert!(renamed.await.is_err(), "{path}");
         let made = v.create_directory_at(d(), format!("{path}/x"));
         assert!(made.await.is_err(), "{path}");
+        assert_eq!(world.denials().len(), 3, "{path}");
     }
     assert_eq!(fs::read(world.host.path().join("secret")).unwrap(), b"outside");
     assert!(world.data("a.txt").exists());
