@@ -3,6 +3,7 @@
 //! Results go to stdout and may be piped; progress, warnings and errors go to stderr. Exit codes:
 //! 0 done, 1 failed, 2 wrong usage.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +27,10 @@ mod stdio;
 use context::Context;
 use failure::Failure;
 
-use crate::logging;
+use crate::{allocator, logging};
+
+/// Threads of a process with few cores. Against as many guests, each of which holds one.
+const MIN_WORKERS: usize = 8;
 
 /// An MCP gateway in which every tool call runs in its own sandbox
 #[derive(Debug, Parser)]
@@ -78,9 +82,11 @@ pub fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {
+    allocator::give_back();
     let context = Context::new(cli.config);
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder
+        .worker_threads(workers())
         .enable_io()
         .enable_time()
         .build()
@@ -89,6 +95,13 @@ fn start(cli: Cli) -> Result<(), Failure> {
     // A thread may be reading stdin for ever, or compiling what nobody waits for any more.
     runtime.shutdown_background();
     result
+}
+
+/// More threads than cores: a host call can hold one for long, to copy a large result or to fill a
+/// table, and the system then lets the others have the core.
+fn workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (2 * cores).max(MIN_WORKERS)
 }
 
 async fn run(command: Command, context: &Context) -> Result<(), Failure> {

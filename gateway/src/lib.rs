@@ -4,6 +4,7 @@
 //! [`toolgate_runtime::sandbox::Sandbox`]; how they enforce what was granted is not known here.
 
 pub mod admit;
+mod allocator;
 pub mod assemble;
 pub mod auth;
 pub mod authorize;
