@@ -29,12 +29,18 @@ impl Gateway {
 
     /// The same with more environment variables.
     pub async fn start_with(site: &Site, env: &[(&str, &str)]) -> Self {
+        let mut command = command(site);
+        command.envs(env.iter().copied());
+        Self::launch(site, command).await
+    }
+
+    /// The same by a command of the caller's: [`command`], or one that ends in it.
+    pub async fn launch(site: &Site, mut command: Command) -> Self {
         let port_file = site.path("port");
         drop(std::fs::remove_file(&port_file));
-        let mut process = command(site)
+        let mut process = command
             .args(["serve", "--port-file"])
             .arg(&port_file)
-            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

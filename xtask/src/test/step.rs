@@ -90,7 +90,7 @@ impl Step {
             Self::Build => check(setup::cargo().args(["build", "--workspace", "--all-targets", "--locked"])),
             Self::Suites => suites::run(
                 setup::cargo().args(["test", "--workspace", "--no-fail-fast", "--locked"]),
-                &["suites", "toolgate", "toolgate_runtime", "xtask"],
+                &["escape", "suites", "toolgate", "toolgate_runtime", "xtask"],
             ),
             Self::Demo => {
                 let once = demo::Options { once: true, port: None };

@@ -1,12 +1,15 @@
 //! What a guest can learn from its surroundings without asking for a grant.
 
 use std::io::{IsTerminal, Read};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use wasip2::clocks::monotonic_clock;
 use wasip2::random::random;
 
 use crate::{Component, Seen, exported::ambient::Guest};
+
+/// A call that does nothing is younger.
+const YOUNG: Duration = Duration::from_millis(500);
 
 impl Guest for Component {
     fn environment() -> Seen {
@@ -41,6 +44,21 @@ impl Guest for Component {
 
     fn monotonic_clock() -> Result<u64, String> {
         Ok(monotonic_clock::now())
+    }
+
+    fn clock_origin() -> Seen {
+        match Duration::from_nanos(monotonic_clock::now()) {
+            since if since < YOUNG => Ok("it began with the call".to_owned()),
+            since => Ok(format!("it began {} s before the call", since.as_secs())),
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "that is the attack")]
+    fn swap_variable(name: String, value: String) -> Seen {
+        let before = std::env::var(&name).unwrap_or_default();
+        // SAFETY: there is one thread.
+        unsafe { std::env::set_var(name, value) };
+        Ok(before)
     }
 
     fn random() -> Result<u64, String> {

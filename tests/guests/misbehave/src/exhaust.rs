@@ -93,6 +93,19 @@ impl Guest for Component {
         hoard("sockets", count, || UdpSocket::bind("127.0.0.1:0"))
     }
 
+    fn hoard_names(folder: String, count: u32) -> Seen {
+        for made in 0..count {
+            File::create(format!("{folder}/{made}"))
+                .map_err(|error| format!("refused after {made}: {error}"))?;
+        }
+        Ok(format!("made {count} names"))
+    }
+
+    fn spawn_thread() -> Seen {
+        let thread = std::thread::Builder::new().spawn(|| ());
+        thread.map(|_| "started a thread".to_owned()).map_err(|error| error.to_string())
+    }
+
     fn random_bytes(count: u64) -> Seen {
         Ok(format!("{} random bytes", random::get_random_bytes(count).len()))
     }

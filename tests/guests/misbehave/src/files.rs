@@ -1,5 +1,6 @@
 //! Attempts on the file system, through libc's view of it and around that.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -111,6 +112,56 @@ impl Guest for Component {
         );
         done_raw("written", opened.and_then(|file| file.write(text.as_bytes(), 0)))
     }
+
+    fn rename_raw(source_folder: u32, source: String, target_folder: u32, target: String) -> Seen {
+        let (from, to) = (granted(source_folder)?, granted(target_folder)?);
+        done_raw("renamed", from.rename_at(&source, &to, &target))
+    }
+
+    fn link_raw(source_folder: u32, source: String, target_folder: u32, target: String) -> Seen {
+        let (from, to) = (granted(source_folder)?, granted(target_folder)?);
+        done_raw("linked", from.link_at(PathFlags::empty(), &source, &to, &target))
+    }
+
+    fn exchange(one: String, other: String, turns: u32) -> Seen {
+        let aside = format!("{one}.aside");
+        for _ in 0..turns {
+            fs::rename(&one, &aside).map_err(shown)?;
+            fs::rename(&other, &one).map_err(shown)?;
+            fs::rename(&aside, &other).map_err(shown)?;
+        }
+        Ok(format!("exchanged {turns} times"))
+    }
+
+    fn read_often(path: String, turns: u32) -> Seen {
+        Ok(ever(turns, || fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())))
+    }
+
+    fn write_often(path: String, text: String, turns: u32) -> Seen {
+        Ok(ever(turns, || fs::write(&path, &text).map(|()| "written".to_owned())))
+    }
+
+    fn write_and_leave(path: String, bytes: u32) -> Seen {
+        let (folder, relative) = folder_of(&path)?;
+        let flags = (OpenFlags::CREATE, DescriptorFlags::WRITE);
+        let file = folder.open_at(PathFlags::empty(), &relative, flags.0, flags.1).map_err(named)?;
+        let stream = file.write_via_stream(0).map_err(named)?;
+        let ready = stream.check_write().map_err(|error| error.to_string())?;
+        let part = usize::try_from(ready).unwrap_or(CHUNK).min(bytes as usize);
+        stream.write(&vec![0; part]).map_err(|error| error.to_string())?;
+        // Neither the stream nor the file is ever dropped.
+        std::mem::forget((stream, file, folder));
+        Ok("left while writing".to_owned())
+    }
+}
+
+/// Tries again and again; every answer that was ever seen, and whether it ever failed.
+fn ever(turns: u32, attempt: impl Fn() -> io::Result<String>) -> String {
+    let mut seen = BTreeSet::new();
+    for _ in 0..turns {
+        seen.insert(attempt().unwrap_or_else(|_| "(refused)".to_owned()));
+    }
+    seen.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 fn fill(path: &str, bytes: u64) -> io::Result<()> {

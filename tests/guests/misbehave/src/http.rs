@@ -63,6 +63,23 @@ pub(crate) fn many(url: &str, count: u32) -> Seen {
     Ok(seen.into_iter().map(|(key, count)| format!("{count} x {key}")).collect::<Vec<_>>().join("\n"))
 }
 
+/// Starts `count` requests and waits for none.
+pub(crate) fn abandon(url: &str, count: u32) -> Seen {
+    for _ in 0..count {
+        // Never dropped, so the guest ends none of them.
+        std::mem::forget(handle(prepare("GET", url, &[])?, None).map_err(text)?);
+    }
+    Ok(format!("left {count} requests"))
+}
+
+/// Sends a request, and then another to its `location`.
+pub(crate) fn follow(url: &str) -> Seen {
+    let response = receive(&handle(prepare("GET", url, &[])?, None).map_err(text)?)?;
+    let location = response.headers().get("location");
+    let location = location.first().ok_or_else(|| format!("{} without a location", response.status()))?;
+    request("GET", &String::from_utf8_lossy(location), &[], None)
+}
+
 fn prepare(method: &str, url: &str, headers: &[(String, String)]) -> Result<OutgoingRequest, String> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url} has no scheme"))?;
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));

@@ -1,5 +1,6 @@
 //! Attempts on the network other than the inside of HTTP, which is in `http`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 
@@ -20,6 +21,26 @@ impl Guest for Component {
 
     fn http_many(url: String, count: u32) -> Seen {
         http::many(&url, count)
+    }
+
+    fn http_abandon(url: String, count: u32) -> Seen {
+        http::abandon(&url, count)
+    }
+
+    fn http_follow(url: String) -> Seen {
+        http::follow(&url)
+    }
+
+    fn http_headers(url: String, count: u32) -> Seen {
+        let headers: Vec<_> = (0..count).map(|n| (format!("x-{n}"), "y".to_owned())).collect();
+        http::request("GET", &url, &headers, None)
+    }
+
+    fn http_often(url: String, turns: u32) -> Seen {
+        let seen: BTreeSet<_> = (0..turns)
+            .map(|_| http::request("GET", &url, &[], None).unwrap_or_else(|error| format!("({error})")))
+            .collect();
+        Ok(seen.into_iter().collect::<Vec<_>>().join("\n"))
     }
 
     fn tcp(address: String, text: String) -> Seen {
