@@ -1,7 +1,7 @@
 //! The log: to stderr, as text for a person at a terminal and as JSON for everything else.
 //!
 //! Standard output is never written: it carries the protocol in `stdio` and results elsewhere. Nobody
-//! waits for stderr either: a thread of its own writes the lines, see [`queue`].
+//! waits for stderr either: a thread of its own writes the lines, see `queue`.
 
 mod queue;
 

@@ -15,7 +15,7 @@ use site::{CONFIG, Run, Site, pin};
 fn every_command_explains_itself_with_an_example() {
     let site = Site::new("");
     pin!("help", site.run(&["--help"]));
-    for command in ["serve", "stdio", "call", "list", "inspect", "check", "pull", "push"] {
+    for command in ["serve", "stdio", "call", "list", "inspect", "check", "doctor", "pull", "push"] {
         let run = site.run(&[command, "--help"]);
         assert!(run.stdout.contains("Example:"), "{command}");
         pin!(format!("help-{command}"), run);

@@ -67,7 +67,7 @@ pub fn write(out: &mut Vec<u8>, completed: &Completed, revision: Revision) {
     out.push(b'}');
 }
 
-/// Bytes that [`write`] writes at most.
+/// Bytes that `write` writes at most.
 #[must_use]
 pub fn size(completed: &Completed) -> usize {
     let content = match &completed.result {
