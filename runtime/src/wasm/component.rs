@@ -37,8 +37,8 @@ pub struct PrepareOptions<'a> {
     pub rename: BTreeMap<String, String>,
     /// Where compiled code is kept; without it, the component is compiled.
     pub cache: Option<&'a CompiledCache>,
-    /// The way out, shared by all servers of the process; without it, one of its own with the
-    /// default limits.
+    /// The way out, whose limits all servers share and whose lookups are the server's own; without
+    /// it, one with the default limits.
     pub egress: Option<Arc<Egress>>,
 }
 
