@@ -131,6 +131,7 @@ impl Guest {
             arguments: raw(self.arguments),
             deadline: Instant::now() + Duration::from_secs(30),
             observer: Arc::new(Ignore),
+            lease: Arc::new(()),
         };
         sandbox.call(invocation).await.expect("an outcome")
     }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 use toolgate_runtime::host::Host;
 use toolgate_runtime::limits::Limits;
+use toolgate_runtime::sandbox::Lease;
 
 use self::line::{Held, Line};
 use crate::authorize::Authorized;
@@ -83,13 +84,13 @@ pub struct Gate {
     capacity: Arc<Capacity>,
 }
 
-/// A call that may run now. Holds what it took until dropped; made only by [`admit`].
+/// A call that may run now. Holds what it took until it and its lease are dropped; made only by [`admit`].
 #[derive(Debug)]
 pub struct Admitted {
     authorized: Authorized,
     since: Instant,
     deadline: Instant,
-    _running: Running,
+    running: Arc<Running>,
 }
 
 #[derive(Debug)]
@@ -150,6 +151,12 @@ impl Admitted {
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
+
+    /// What the call took, for a sandbox to keep until nothing is left of it.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Arc::clone(&self.running) as Lease
+    }
 }
 
 /// Waits for all that a call needs, within its deadline. `arguments` is their length in bytes.
@@ -174,8 +181,8 @@ pub async fn admit(authorized: Authorized, arguments: usize) -> Result<Admitted,
     let Some((permit, call, memory)) = taken.ok().flatten() else {
         return Err(overloaded(wait));
     };
-    let running = Running { since: Instant::now(), gate, permit, call, memory };
-    Ok(Admitted { authorized, since, deadline, _running: running })
+    let running = Arc::new(Running { since: Instant::now(), gate, permit, call, memory });
+    Ok(Admitted { authorized, since, deadline, running })
 }
 
 /// The server's permit first: who waits for it holds nothing that other servers need.

@@ -6,8 +6,11 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use toolgate_runtime::scheduler::Scheduler;
 
 mod call;
 mod check;
@@ -29,8 +32,12 @@ use failure::Failure;
 
 use crate::{allocator, logging};
 
-/// Threads of a process with few cores. Against as many guests, each of which holds one.
-const MIN_WORKERS: usize = 8;
+/// Time that the end of the process waits for calls which nobody waits for any more. A slice takes less
+/// than a millisecond, unless the guest is in a host call that hangs.
+const LAST_SLICE: Duration = Duration::from_millis(500);
+
+/// Threads of the event loop at least, and for long calls.
+const MIN_WORKERS: usize = 2;
 
 /// An MCP gateway in which every tool call runs in its own sandbox
 #[derive(Debug, Parser)]
@@ -83,7 +90,11 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<(), Failure> {
     allocator::give_back();
-    let context = Context::new(cli.config);
+    let scheduler = Scheduler::start(workers());
+    let scheduler = Arc::new(
+        scheduler.map_err(|error| Failure::new("cannot start the threads for calls").because(&error))?,
+    );
+    let context = Context::new(cli.config, Arc::clone(&scheduler));
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder
         .worker_threads(workers())
@@ -92,16 +103,16 @@ fn start(cli: Cli) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new("cannot start the runtime's threads").because(&error))?;
     let result = runtime.block_on(run(cli.command, &context));
+    scheduler.stop(LAST_SLICE);
     // A thread may be reading stdin for ever, or compiling what nobody waits for any more.
     runtime.shutdown_background();
     result
 }
 
-/// More threads than cores: a host call can hold one for long, to copy a large result or to fill a
-/// table, and the system then lets the others have the core.
+/// A thread per core: what takes long is on the threads of the runtime's scheduler. Two at least, so
+/// that a short call which waits for a page from the disk does not keep health waiting.
 fn workers() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    (2 * cores).max(MIN_WORKERS)
+    std::thread::available_parallelism().map_or(MIN_WORKERS, NonZero::get).max(MIN_WORKERS)
 }
 
 async fn run(command: Command, context: &Context) -> Result<(), Failure> {

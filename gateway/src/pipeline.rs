@@ -120,6 +120,7 @@ async fn invoke(
         arguments,
         deadline: admitted.deadline(),
         observer: record.observer(),
+        lease: admitted.lease(),
     };
     let latest = admitted.deadline() + DEADLINE_GRACE;
     let running = catch_panic(sandbox.call(invocation));

@@ -8,7 +8,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`secret`], [`answer`], [`artifact`], [`wit`] |
+//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
 //! | 4 | [`wasm`] |
@@ -22,6 +22,7 @@ pub mod host;
 pub mod limits;
 pub mod policy;
 pub mod sandbox;
+pub mod scheduler;
 pub mod secret;
 pub mod wasm;
 pub mod wit;

@@ -4,6 +4,7 @@
 //! are checked and produced here, exactly as the published schemas say, and never re-modelled
 //! above.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ pub trait Sandbox: Send + Sync {
     /// bytes of JSON arguments; to be set aside before it starts.
     fn footprint(&self, tool: usize, arguments: usize) -> u64;
 
-    /// Runs one call to its end. Dropping the future ends the guest at once.
+    /// Runs one call to its end. Dropping the future ends the guest, at once or at its next turn.
     ///
     /// # Errors
     /// Every way in which a call can fail other than by the tool's own word, see [`CallError`].
@@ -76,7 +77,13 @@ pub struct Invocation {
     pub deadline: Instant,
     /// Hears what happens.
     pub observer: Arc<dyn Observer>,
+    /// To be kept until nothing is left of the call.
+    pub lease: Lease,
 }
+
+/// What was set aside for a call, memory and permits, and goes back when it is dropped. A sandbox keeps
+/// it as long as the call takes any of it, which may be longer than somebody waits for the result.
+pub type Lease = Arc<dyn Any + Send + Sync>;
 
 /// What a tool answered.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use toolgate_runtime::sandbox::Outcome;
 use tracing::Level;
 
-use super::context::{self, Context, Resolved, start_log};
+use super::context::{self, Context, Resolved, Setup, start_log};
 use super::failure::Failure;
 use super::output::{self, human_size, human_time};
 use super::progress;
@@ -58,13 +58,8 @@ impl Call {
         let mut config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
         let server = config.servers.remove(&target.server).ok_or_else(|| unknown_server(&target, &config))?;
-        let Resolved { assembled, catalog, notes } = context::resolve(
-            config.artifacts,
-            config.egress,
-            (&config.engine, config.admission),
-            vec![server],
-        )
-        .await?;
+        let Resolved { assembled, catalog, notes } =
+            context::resolve(context, Setup::brief(&config), vec![server]).await?;
         for note in notes.iter().chain(assembled.iter().flat_map(|server| &server.notes)) {
             progress::line(&format!("warning: {note}"));
         }

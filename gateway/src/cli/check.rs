@@ -7,7 +7,7 @@ use toolgate_runtime::limits::Limits;
 use toolgate_runtime::policy::{Grants, SecretGrant};
 use tracing::Level;
 
-use super::context::{self, Context, Resolved, start_log};
+use super::context::{self, Context, Resolved, Setup, start_log};
 use super::failure::Failure;
 use super::output::{self, human_size};
 use super::progress;
@@ -90,10 +90,9 @@ impl Check {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
+        let setup = Setup::brief(&config);
         let servers = config.servers.into_values().collect();
-        let Resolved { assembled, catalog, notes } =
-            context::resolve(config.artifacts, config.egress, (&config.engine, config.admission), servers)
-                .await?;
+        let Resolved { assembled, catalog, notes } = context::resolve(context, setup, servers).await?;
         let pairs = assembled.iter().zip(catalog.servers());
         let report = Report { servers: pairs.map(|(a, server)| describe(a, server)).collect(), notes };
         let unavailable = report.servers.iter().filter(|server| server.state != "ready").count();

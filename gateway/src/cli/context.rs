@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
 use toolgate_runtime::host::Host;
+use toolgate_runtime::scheduler::Scheduler;
 use toolgate_runtime::wasm::{Compiler, EngineOptions};
 use tracing::Level;
 
@@ -29,12 +30,13 @@ const DEFAULT_CONFIG: &str = "toolgate.toml";
 #[derive(Debug)]
 pub(super) struct Context {
     config: Option<PathBuf>,
+    scheduler: Arc<Scheduler>,
 }
 
 impl Context {
-    pub(super) fn new(config: Option<PathBuf>) -> Self {
+    pub(super) fn new(config: Option<PathBuf>, scheduler: Arc<Scheduler>) -> Self {
         let from_env = || std::env::var_os(CONFIG_VAR).filter(|path| !path.is_empty());
-        Self { config: config.or_else(|| from_env().map(PathBuf::from)) }
+        Self { config: config.or_else(|| from_env().map(PathBuf::from)), scheduler }
     }
 
     /// The config, which must be there.
@@ -75,27 +77,55 @@ pub(super) fn start_log(format: Option<LogFormat>, default: Level) -> Result<Log
     })
 }
 
-/// The engine and all else that resolves servers.
-///
-/// Components are compiled in a process of their own: this program, called by `toolgate compile`.
-pub(super) fn assembler(
-    options: ArtifactsOptions,
-    egress: EgressOptions,
-    (config, admission): (&EngineConfig, AdmissionConfig),
-) -> Result<Arc<Assembler>, Failure> {
-    let host = Host::read();
-    let engine = EngineOptions {
-        compiler: Compiler::Process(vec![compile::NAME.to_owned()]),
-        compile_timeout: config.compile_timeout,
-        metering: config.metering,
-        ..EngineOptions::for_host(&host)
-    };
-    let capacity = Arc::new(admission.capacity(&host));
-    let assembler = Assembler::new(options, egress, engine, capacity).map_err(|error| match &error {
-        AssembleError::Artifacts(cause) => Failure::of(&error).hint_if_any(cause.hint()),
-        AssembleError::Egress(_) | AssembleError::Engine(_) => Failure::of(&error),
-    })?;
-    Ok(Arc::new(assembler))
+/// What servers are resolved with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Setup {
+    pub(super) artifacts: ArtifactsOptions,
+    pub(super) egress: EgressOptions,
+    pub(super) engine: EngineConfig,
+    pub(super) admission: AdmissionConfig,
+    /// Calls at a time that all servers may have together.
+    pub(super) calls: u64,
+}
+
+impl Setup {
+    /// To serve what a config says.
+    pub(super) fn of(config: &Config) -> Self {
+        let calls = config.servers.values().map(|server| u64::from(server.policy.limits.concurrency));
+        Self {
+            artifacts: config.artifacts.clone(),
+            egress: config.egress.clone(),
+            engine: config.engine.clone(),
+            admission: config.admission,
+            calls: calls.sum::<u64>().min(config.admission.concurrency.into()),
+        }
+    }
+
+    /// The same to look at the servers, or to make a single call.
+    pub(super) fn brief(config: &Config) -> Self {
+        Self { calls: 1, ..Self::of(config) }
+    }
+
+    /// The engine and all else that resolves servers.
+    ///
+    /// Components are compiled in a process of their own: this program, called by `toolgate compile`.
+    pub(super) fn assembler(self, context: &Context) -> Result<Arc<Assembler>, Failure> {
+        let host = Host::read();
+        let engine = EngineOptions {
+            compiler: Compiler::Process(vec![compile::NAME.to_owned()]),
+            compile_timeout: self.engine.compile_timeout,
+            metering: self.engine.metering,
+            scheduler: Some(Arc::clone(&context.scheduler)),
+            ..EngineOptions::for_host(&host, self.calls)
+        };
+        let capacity = Arc::new(self.admission.capacity(&host));
+        let assembler = Assembler::new(self.artifacts, self.egress, engine, capacity);
+        let assembler = assembler.map_err(|error| match &error {
+            AssembleError::Artifacts(cause) => Failure::of(&error).hint_if_any(cause.hint()),
+            AssembleError::Egress(_) | AssembleError::Engine(_) => Failure::of(&error),
+        })?;
+        Ok(Arc::new(assembler))
+    }
 }
 
 /// Servers that were resolved, and the catalog that they make.
@@ -108,12 +138,11 @@ pub(super) struct Resolved {
 
 /// Resolves servers for one command, showing progress.
 pub(super) async fn resolve(
-    options: ArtifactsOptions,
-    egress: EgressOptions,
-    engine: (&EngineConfig, AdmissionConfig),
+    context: &Context,
+    setup: Setup,
     servers: Vec<ServerConfig>,
 ) -> Result<Resolved, Failure> {
-    let assembler = assembler(options, egress, engine)?;
+    let assembler = setup.assembler(context)?;
     let assembled = assembler.assemble_all(servers, &progress::shown()).await;
     let entries = assembled.iter().map(|server| server.entry(assembler.gate(&server.config))).collect();
     let catalog = Catalog::build(entries, &CatalogSettings::default());

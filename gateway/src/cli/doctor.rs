@@ -10,11 +10,11 @@ use toolgate_runtime::host::{Host, MemorySource};
 use toolgate_runtime::wasm::{EngineOptions, Reset};
 use tracing::Level;
 
-use super::context::{self, Context, env, start_log};
+use super::context::{Context, Setup, env, start_log};
 use super::failure::Failure;
 use super::output::{self, human_size};
 use crate::assemble::Assembler;
-use crate::config::{self, AdmissionConfig, Config, EngineConfig};
+use crate::config::{self, AdmissionConfig, Config};
 
 /// Show what this machine gives to calls, and what is in the way
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ impl Doctor {
         start_log(None, Level::WARN)?;
         let host = Host::read();
         let config = context.optional_config()?;
-        let findings = examine(&host, config.as_ref()).await?;
+        let findings = examine(context, &host, config.as_ref()).await?;
         if self.json {
             output::json(&findings)?;
         } else {
@@ -77,16 +77,13 @@ impl Doctor {
     }
 }
 
-async fn examine(host: &Host, config: Option<&Config>) -> Result<Vec<Finding>, Failure> {
-    let admission = config.map_or_else(AdmissionConfig::default, |config| config.admission);
-    let engine = config.map_or_else(EngineConfig::default, |config| config.engine.clone());
-    let artifacts = match config {
-        Some(config) => config.artifacts.clone(),
-        None => config::default_artifacts(&env),
+async fn examine(context: &Context, host: &Host, config: Option<&Config>) -> Result<Vec<Finding>, Failure> {
+    let setup = match config {
+        Some(config) => Setup::of(config),
+        None => Setup { artifacts: config::default_artifacts(&env), ..Setup::default() },
     };
-    let dir = artifacts.state_dir.clone();
-    let egress = config.map_or_else(Default::default, |config| config.egress.clone());
-    let assembler = context::assembler(artifacts, egress, (&engine, admission))?;
+    let (dir, admission) = (setup.artifacts.state_dir.clone(), setup.admission);
+    let assembler = setup.assembler(context)?;
     let state = match (assembler.notes(), dir) {
         ([], Some(dir)) => Finding::ok("state directory", dir.display().to_string()),
         (notes, _) => Finding::costs(
@@ -96,7 +93,7 @@ async fn examine(host: &Host, config: Option<&Config>) -> Result<Vec<Finding>, F
         ),
     };
     let options = assembler.engine().options();
-    let metering = format!("by {}", engine.metering.as_str());
+    let metering = format!("by {}", options.metering.as_str());
     Ok(vec![
         memory(host, &admission),
         Finding::ok("processors", host.processors.to_string()),

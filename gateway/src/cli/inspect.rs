@@ -6,18 +6,17 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use toolgate_runtime::artifact::Reference;
-use toolgate_runtime::egress::EgressOptions;
 use toolgate_runtime::sandbox::Tool;
 use toolgate_runtime::wasm::Inspection;
 use tracing::Level;
 
 use super::check::SkippedReport;
-use super::context::{Context, assembler, start_log};
+use super::context::{Context, Setup, start_log};
 use super::failure::Failure;
 use super::output::{self, human_size};
 use super::progress;
 use super::pull::reference;
-use crate::config::{AdmissionConfig, EngineConfig, is_server_name};
+use crate::config::is_server_name;
 
 /// Show tools, imports and possible grants of a component
 #[derive(Debug, clap::Args)]
@@ -73,11 +72,7 @@ impl Inspect {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         start_log(None, Level::WARN)?;
         let (name, reference) = self.subject(context)?;
-        let assembler = assembler(
-            context.artifacts()?,
-            EgressOptions::default(),
-            (&EngineConfig::default(), AdmissionConfig::default()),
-        )?;
+        let assembler = Setup { artifacts: context.artifacts()?, ..Setup::default() }.assembler(context)?;
         progress::shown()(&name, crate::assemble::Step::Pulling(&reference));
         let (artifact, inspection) = assembler.inspect(&reference).await.map_err(|error| {
             let failure = Failure::new(format!("cannot inspect {reference}")).because(&error);

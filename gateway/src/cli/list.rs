@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-use super::context::{self, Context, Resolved, start_log};
+use super::context::{self, Context, Resolved, Setup, start_log};
 use super::failure::Failure;
 use super::{output, progress};
 use crate::catalog::{SEPARATOR, ServerState};
@@ -37,10 +37,9 @@ impl List {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
+        let setup = Setup::brief(&config);
         let servers = config.servers.into_values().collect();
-        let Resolved { catalog, .. } =
-            context::resolve(config.artifacts, config.egress, (&config.engine, config.admission), servers)
-                .await?;
+        let Resolved { catalog, .. } = context::resolve(context, setup, servers).await?;
         let mut tools = Vec::new();
         for server in catalog.servers() {
             if let ServerState::Unavailable(reason) = server.state() {

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use super::context::{Context, assembler, gateway_settings, start_log};
+use super::context::{Context, Setup, gateway_settings, start_log};
 use super::failure::Failure;
 use super::progress;
 use crate::assemble::Assembler;
@@ -44,8 +44,7 @@ impl Serve {
         start_log(config.gateway.log, Level::INFO)?;
         let (first, second) = signals()?;
         let listener = listen(config.gateway.listen).await?;
-        let assembler =
-            assembler(config.artifacts.clone(), config.egress.clone(), (&config.engine, config.admission))?;
+        let assembler = Setup::of(&config).assembler(context)?;
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
         let settings = config.gateway.http.clone();

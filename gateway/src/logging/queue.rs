@@ -25,6 +25,10 @@ const MIN_LINE: usize = 512;
 /// Bytes that are written at a time.
 const BATCH: usize = 64 * 1024;
 
+/// Time in which lines gather before they are written. Waking the thread for each one, and a write each,
+/// cost more than a call does.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Pause before writing again to what takes nothing and does not block either.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -136,6 +140,9 @@ fn run(lines: &Receiver<Line>, shared: &Shared, mut out: impl Write, tell: impl 
     let mut batch = Vec::new();
     let mut told = Dropped::default();
     while let Ok(first) = lines.recv() {
+        if shared.queued.load(Ordering::Relaxed) < BATCH {
+            thread::sleep(GATHER);
+        }
         let mut cost = 0;
         for line in std::iter::once(first).chain(lines.try_iter()) {
             batch.extend_from_slice(&line.bytes);

@@ -1,33 +1,28 @@
 //! A prepared component: one server. Everything that can be done before a call is done here.
 //!
 //! Preparing compiles, finds the tools, links, and opens what is granted, so that what is wrong
-//! with a component or its grants fails at load. A call makes a fresh store and instance, runs one
-//! function, and drops both.
+//! with a component or its grants fails at load. What a call then does is in `call`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
-use tokio::time::timeout_at;
-use wasmtime::Store;
-use wasmtime::component::Val;
 
+use super::call::{self, Prepared};
 use super::capability::env::Env;
 use super::capability::files::Files;
 use super::capability::secrets;
 use super::compiled::CompiledCache;
-use super::engine::{Engine, Metering};
-use super::instances::{Instances, Linked, Loaded};
+use super::engine::Engine;
+use super::instances::{Instances, Loaded};
+use super::link;
 use super::load::{self, LoadError};
-use super::meter::Account;
-use super::state::{self, Given, Grants, State};
-use super::{link, trap};
+use super::state::Grants;
 use crate::artifact::Artifact;
 use crate::egress::Egress;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Tool};
-use crate::secret::Secret;
+use crate::scheduler::{Begin, Lane, Pace};
 use crate::wit::{self, Discovery, Function};
 
 /// What may differ between two servers of the same component, besides the policy.
@@ -45,18 +40,25 @@ pub struct PrepareOptions<'a> {
 /// Bytes that a call takes besides: its stack, its store, its tables of handles.
 const OVERHEAD: u64 = 128 * 1024;
 
+/// Bytes of arguments that are read on the thread that asks. More of them take long to read.
+const FEW_ARGUMENTS: usize = 64 * 1024;
+
 /// A component that is ready to be called.
 pub struct Component {
-    metering: Metering,
-    instances: Instances,
+    prepared: Arc<Prepared>,
     description: Description,
-    /// In the order of the tools.
-    functions: Vec<Function>,
-    /// Of the functions, in their order.
-    weights: Vec<Weight>,
-    policy: Arc<Policy>,
-    grants: Grants,
+    /// Of the tools, in their order.
+    tools: Vec<Habit>,
+    lane: Lane,
     notes: Vec<String>,
+}
+
+/// What is known of a tool before it is called.
+struct Habit {
+    /// Bytes of values per byte of their JSON.
+    arguments: u64,
+    result: u64,
+    pace: Arc<Pace>,
 }
 
 impl Component {
@@ -83,13 +85,16 @@ impl Component {
                 egress: options.egress.unwrap_or_default(),
             };
             Ok(Self {
-                instances: Instances::new(&engine, code, loaded, &found.functions)?,
-                metering: engine.options().metering,
                 description: describe(&found),
-                weights: found.functions.iter().map(Weight::of).collect(),
-                functions: found.functions,
-                policy: Arc::new(policy),
-                grants,
+                tools: found.functions.iter().map(Habit::of).collect(),
+                lane: engine.lane(),
+                prepared: Arc::new(Prepared {
+                    instances: Instances::new(&engine, code, loaded, &found.functions)?,
+                    metering: engine.options().metering,
+                    functions: found.functions,
+                    policy: Arc::new(policy),
+                    grants,
+                }),
                 notes,
             })
         })
@@ -101,33 +106,6 @@ impl Component {
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
-
-    /// The variables of a call that are secret. A volume that hangs must not outlast the deadline.
-    async fn secrets(&self, deadline: Instant) -> Result<Vec<(String, Secret)>, CallError> {
-        if self.policy.grants.secret_variables().next().is_none() {
-            return Ok(Vec::new());
-        }
-        let since = Instant::now();
-        let read = secrets::for_guest(&self.policy.grants);
-        let late = |_| CallError::Deadline { after: since.elapsed() };
-        timeout_at(deadline.into(), read).await.map_err(late)?
-    }
-
-    fn answer(
-        &self,
-        account: &mut Account,
-        function: &Function,
-        results: &[Val],
-    ) -> Result<Outcome, CallError> {
-        let limit = self.policy.limits.output;
-        let rendered = wit::value::render(function, results, limit).map_err(|e| match e {
-            wit::value::RenderError::TooLarge { limit } => CallError::Output { limit },
-            other => CallError::Internal(other.to_string()),
-        })?;
-        let structured = rendered.structured.as_ref().map_or(0, |s| s.get().len());
-        account.answered(structured.max(rendered.text.len()));
-        Ok(Outcome { is_error: rendered.is_error, structured: rendered.structured, text: rendered.text })
-    }
 }
 
 #[async_trait]
@@ -137,78 +115,44 @@ impl Sandbox for Component {
     }
 
     fn footprint(&self, tool: usize, arguments: usize) -> u64 {
-        let limits = &self.policy.limits;
-        let Some(weight) = self.weights.get(tool) else {
+        let limits = &self.prepared.policy.limits;
+        let Some(habit) = self.tools.get(tool) else {
             return 0;
         };
         let most = wit::value::MAX_ARGUMENT_MEMORY as u64;
-        let arguments = weight.arguments.saturating_mul(arguments as u64).min(most);
-        let result = weight.result.saturating_mul(limits.output);
-        [limits.memory, arguments, result, limits.stdio]
+        let arguments = habit.arguments.saturating_mul(arguments as u64).min(most);
+        [limits.memory, arguments, habit.result(limits.output), limits.stdio]
             .iter()
             .fold(OVERHEAD, |sum, n| sum.saturating_add(*n))
     }
 
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
-        let limits = &self.policy.limits;
-        let observer = invocation.observer.clone();
-        // Declared before the account, which holds the store: a store goes before its room does.
-        let room;
-        let mut account = Account::open(observer, self.metering.budget(limits), invocation.arguments.get());
-        let tool = invocation.tool;
-        let function = self
-            .functions
-            .get(tool)
-            .ok_or_else(|| CallError::Internal(format!("there is no tool at index {tool}")))?;
-        let result = self.weights[tool].result.saturating_mul(limits.output);
-        let arguments = wit::value::parse_arguments(function, &invocation.arguments)
-            .map_err(|error| CallError::Arguments(error.to_string()))?;
-        let given = Given {
-            observer: invocation.observer,
-            secrets: self.secrets(invocation.deadline).await?,
-            result,
+        let prepared = Arc::clone(&self.prepared);
+        let Some(habit) = self.tools.get(invocation.tool) else {
+            return call::run(prepared, invocation, 0).await;
         };
-        room = self.instances.room().await?;
-        let engine = room.linked.pre.engine();
-        let store = state::store(self.metering, engine, &self.grants, &self.policy, given)
-            .map_err(|error| CallError::Internal(load::reason(&error)))?;
-        let run = run(room.linked, account.run_in(store), tool, &arguments);
-        match timeout_at(invocation.deadline.into(), run).await {
-            Ok(Ok(results)) => self.answer(&mut account, function, &results),
-            Ok(Err(error)) => Err(trap::call_error(&error, account.refused(), limits)),
-            Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
-        }
+        let few = invocation.arguments.get().len() <= FEW_ARGUMENTS;
+        let begin = if few { Begin::Here } else { Begin::There };
+        let result = habit.result(self.prepared.policy.limits.output);
+        let work = Box::pin(call::run(prepared, invocation, result));
+        let ended = self.lane.run(begin, &habit.pace, work).await;
+        ended.unwrap_or_else(|stopped| Err(CallError::Unavailable(stopped.to_string())))
     }
 }
 
-/// Bytes of values per byte of their JSON.
-struct Weight {
-    arguments: u64,
-    result: u64,
-}
-
-impl Weight {
+impl Habit {
     fn of(function: &Function) -> Self {
         Self {
             arguments: wit::argument_density(function.params.types()),
             result: wit::density(function.returns.types()),
+            pace: Arc::default(),
         }
     }
-}
 
-async fn run(
-    linked: &Linked,
-    store: &mut Store<State>,
-    tool: usize,
-    arguments: &[Val],
-) -> wasmtime::Result<Vec<Val>> {
-    let instance = linked.pre.instantiate_async(&mut *store).await?;
-    let function = instance
-        .get_func(&mut *store, linked.exports[tool])
-        .ok_or_else(|| wasmtime::format_err!("the function is not exported"))?;
-    let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
-    function.call_async(store, arguments, &mut results).await?;
-    Ok(results)
+    /// Bytes of values that a result of so many bytes of JSON may take.
+    fn result(&self, output: u64) -> u64 {
+        self.result.saturating_mul(output)
+    }
 }
 
 /// The tools of a component that can be linked.

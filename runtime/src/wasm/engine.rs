@@ -23,16 +23,17 @@ use wasmtime::{Config, WasmBacktraceDetails};
 use super::compiler::{self, Compiler};
 use super::link;
 use super::load::LoadError;
-use super::pool::{self, Pool, PoolPlan};
+use super::pool::{Pool, PoolPlan};
 use super::state::State;
 use super::ticker::Ticker;
 use crate::budget::Budget;
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::scheduler::{Lane, Scheduler};
 
-/// Fuel between two yields: about 1 ms of guest time, which is how late a deadline or another
-/// task on the same worker thread can be. Against guests that spin.
-pub(super) const YIELD_INTERVAL: u64 = 1_000_000;
+/// Fuel between two yields: about 0.1 ms of guest time, which is how long a guest that spins may hold
+/// a thread before others get their turn.
+pub(super) const YIELD_INTERVAL: u64 = 200_000;
 
 /// Bytes of native stack for guest code. Against endless recursion, which then traps.
 const MAX_WASM_STACK: usize = 1024 * 1024;
@@ -50,8 +51,8 @@ const MAX_COMPONENT: u64 = 64 * 1024 * 1024;
 /// Bytes of a memory's initial image that is stored whole. Interpreters have tens of megabytes.
 const MAX_IMAGE: u64 = 64 * 1024 * 1024;
 
-/// Memory mappings that are left to everything but guests: threads, files, the allocator.
-const SPARE_MAPPINGS: u64 = 4_096;
+/// Calls at a time, where nobody says.
+const CALLS: u64 = 1_000;
 
 /// How guests are kept from running without end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,37 +112,46 @@ pub struct EngineOptions {
     pub pool: PoolPlan,
     /// Memory mappings that the process may have.
     pub mappings: u64,
+    /// Where calls go that take long; `None` for threads of its own, one per processor.
+    pub scheduler: Option<Arc<Scheduler>>,
 }
 
 impl EngineOptions {
     /// Time that a component may take to compile. Against modules built to be slow to compile.
     pub const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 
-    /// What suits this machine.
+    /// What suits this machine, for so many calls at a time.
     #[must_use]
-    pub fn for_host(host: &Host) -> Self {
+    pub fn for_host(host: &Host, calls: u64) -> Self {
         Self {
             max_component: MAX_COMPONENT,
             compile_timeout: Self::COMPILE_TIMEOUT,
             compile_concurrency: host.processors.max(2),
             compiler: Compiler::default(),
             metering: Metering::default(),
-            pool: PoolPlan::for_host(host),
+            pool: PoolPlan::for_host(host, calls),
             mappings: host.mappings,
+            scheduler: None,
         }
     }
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self::for_host(&Host::read())
+        Self::for_host(&Host::read(), CALLS)
     }
 }
 
 /// The engine could not be set up on this machine.
 #[derive(Debug, thiserror::Error)]
-#[error("the wasm engine does not work on this machine: {0:#}")]
-pub struct EngineError(wasmtime::Error);
+pub enum EngineError {
+    /// wasmtime does not work.
+    #[error("the wasm engine does not work on this machine: {0:#}")]
+    Wasmtime(wasmtime::Error),
+    /// There are no threads.
+    #[error("the threads for long calls can't be started")]
+    Threads(#[from] std::io::Error),
+}
 
 /// Compiles components and holds what all of them are linked against. Cheap to clone.
 #[derive(Clone)]
@@ -153,6 +163,7 @@ struct Inner {
     compatibility: [u8; 32],
     compiling: Semaphore,
     mappings: Budget,
+    scheduler: Arc<Scheduler>,
     options: EngineOptions,
     _ticker: Option<Ticker>,
 }
@@ -165,7 +176,7 @@ pub(super) struct Allocator {
 
 impl Allocator {
     fn new(wasmtime: wasmtime::Engine) -> Result<Self, EngineError> {
-        let linker = link::wasi(&wasmtime).map_err(EngineError)?;
+        let linker = link::wasi(&wasmtime).map_err(EngineError::Wasmtime)?;
         Ok(Self { wasmtime, linker })
     }
 }
@@ -174,16 +185,19 @@ impl Engine {
     /// Sets up wasmtime and links WASI 0.2.
     ///
     /// # Errors
-    /// If the processor or the operating system lacks what wasmtime needs.
+    /// If the processor or the operating system lacks what wasmtime needs, or gives no threads.
     pub fn new(mut options: EngineOptions) -> Result<Self, EngineError> {
         let config = config(options.metering);
-        let on_demand = wasmtime::Engine::new(&config).map_err(EngineError)?;
+        let on_demand = wasmtime::Engine::new(&config).map_err(EngineError::Wasmtime)?;
         let pooled = match Pool::set_up(&config, &mut options.pool) {
             Some((engine, pool)) => Some((Allocator::new(engine)?, pool)),
             None => None,
         };
-        let spent = u64::from(options.pool.slots) * pool::MAPPINGS_PER_SLOT;
-        let mappings = options.mappings.saturating_sub(SPARE_MAPPINGS.saturating_add(spent));
+        let mappings = options.pool.rest(options.mappings);
+        let scheduler = match &options.scheduler {
+            Some(scheduler) => Arc::clone(scheduler),
+            None => Arc::new(Scheduler::start(Host::read().processors)?),
+        };
         let metered = [Some(&on_demand), pooled.as_ref().map(|(pool, _)| &pool.wasmtime)];
         let ticker = match options.metering {
             Metering::Fuel => None,
@@ -195,6 +209,7 @@ impl Engine {
             pooled,
             compiling: Semaphore::new(options.compile_concurrency.max(1)),
             mappings: Budget::new(mappings),
+            scheduler,
             options,
             _ticker: ticker,
         })))
@@ -238,6 +253,11 @@ impl Engine {
 
     pub(super) fn compiling(&self) -> &Semaphore {
         &self.0.compiling
+    }
+
+    /// The turns of one more server on the threads for long calls.
+    pub(super) fn lane(&self) -> Lane {
+        self.0.scheduler.lane()
     }
 
     /// Memory mappings that calls outside of the pool may take together. Past the last one that

@@ -13,11 +13,11 @@ use wasmtime::{CallHook, CallHookHandler, Store, StoreContextMut};
 
 use super::state::State;
 
-/// Time that a guest may hold a worker thread with host calls before others get their turn.
-const SLICE: Duration = Duration::from_millis(1);
+/// Time that a guest may hold a thread with host calls before others get their turn.
+const SLICE: Duration = Duration::from_micros(250);
 
 /// Bytes that a guest may pass to one host call: the largest write to a stream, and some. Copying
-/// them takes less than [`SLICE`].
+/// them takes less than a millisecond.
 const MAX_COPIED: usize = 2 * 1024 * 1024;
 
 /// The host calls of one call.

@@ -1,12 +1,13 @@
 //! The wasm backend: tools that are WASI components, run in wasmtime.
 //!
 //! Work is done at the stage where it belongs: `engine` once per process, `component` once per
-//! server, `state` once per call. `load`, `compiler`, `compiled` and `code` make native code from
+//! server, `state` and `call` once per call. `load`, `compiler`, `compiled` and `code` make native code from
 //! untrusted bytes and keep it; `link` says what components may import; `pool` and `instances` say
 //! where a call's instance comes from; `capability` holds one file per kind of grant; `hostcall`
 //! bounds what a guest makes the host do; `meter` counts what a call uses, `ticker` makes guests
 //! yield where nothing is counted; `trap` says why a call failed. Nothing here knows MCP.
 
+mod call;
 mod capability;
 mod code;
 mod compiled;

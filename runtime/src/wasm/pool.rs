@@ -16,19 +16,22 @@ use crate::host::Host;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Slots where the machine could have more. Each stack in the pool is two mappings from the start
-/// on, and what is beyond runs on demand.
-const MAX_SLOTS: u64 = 1_000;
+/// Slots where the machine could have more: that many calls are as much as one process serves, and
+/// what is beyond runs on demand.
+const MAX_SLOTS: u64 = 16_384;
 
 /// Slots below which a pool is not worth its mappings.
 const MIN_SLOTS: u64 = 8;
 
 /// Memory mappings of a slot in use: stack and guard, and of the memory what is before, in and
 /// behind the image, and what is not accessible.
-pub(super) const MAPPINGS_PER_SLOT: u64 = 6;
+const MAPPINGS_PER_SLOT: u64 = 6;
 
-/// The pool's part of the mappings that the process may have; calls on demand need the rest.
-const MAPPINGS_PART: u64 = 8;
+/// The pool's part of the mappings that guests may have; calls on demand need the rest.
+const MAPPINGS_PART: (u64, u64) = (15, 16);
+
+/// Memory mappings that are left to everything but guests: threads, files, the allocator.
+const SPARE_MAPPINGS: u64 = 4_096;
 
 /// The part of the memory that warm slots may keep between calls.
 const MEMORY_PART: u64 = 8;
@@ -72,17 +75,24 @@ pub enum Reset {
 }
 
 impl PoolPlan {
-    /// The pool for this machine.
+    /// The pool for this machine, and for so many calls at a time. Each slot is two mappings from the
+    /// start on, so it has none that could not be used.
     #[must_use]
-    pub fn for_host(host: &Host) -> Self {
-        Self::new(host, PoolingAllocationConfig::is_pagemap_scan_available())
+    pub fn for_host(host: &Host, calls: u64) -> Self {
+        Self::new(host, calls, PoolingAllocationConfig::is_pagemap_scan_available())
+    }
+
+    /// Mappings that are left for calls on demand, of those that the process may have.
+    pub(super) fn rest(&self, mappings: u64) -> u64 {
+        mappings.saturating_sub(SPARE_MAPPINGS + u64::from(self.slots) * MAPPINGS_PER_SLOT)
     }
 
     /// Written pages that were swapped out are missed by the scan, and the next guest would see
     /// them. So it is used only where nothing can be swapped out.
-    fn new(host: &Host, scan: bool) -> Self {
-        let slots = (host.mappings / MAPPINGS_PART / MAPPINGS_PER_SLOT).min(MAX_SLOTS);
-        let slots = if slots < MIN_SLOTS { 0 } else { slots };
+    fn new(host: &Host, calls: u64, scan: bool) -> Self {
+        let mappings = host.mappings.saturating_sub(SPARE_MAPPINGS) / MAPPINGS_PART.1 * MAPPINGS_PART.0;
+        let most = mappings / MAPPINGS_PER_SLOT;
+        let slots = if most < MIN_SLOTS { 0 } else { calls.clamp(MIN_SLOTS, MAX_SLOTS).min(most) };
         let warm = (host.memory / MEMORY_PART / (MEMORY_RESIDENT + TABLE_RESIDENT)).clamp(1, MAX_SLOTS);
         let reset = match &host.swap {
             Some(why) => Reset::All(why.clone()),
@@ -196,7 +206,7 @@ fn bytes(size: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{MEMORY_PART, MEMORY_RESIDENT, PoolPlan, Reset};
+    use super::{MEMORY_PART, MEMORY_RESIDENT, MIN_SLOTS, PoolPlan, Reset};
     use crate::host::{Host, MemorySource};
 
     fn host(memory: u64) -> Host {
@@ -205,31 +215,40 @@ mod tests {
 
     #[test]
     fn a_small_container_has_a_pool_whose_warm_slots_leave_most_of_its_memory() {
-        let plan = PoolPlan::new(&host(512 << 20), true);
-        assert!(plan.slots >= 100, "{plan:?}");
+        let plan = PoolPlan::new(&host(512 << 20), 1_000, true);
+        assert_eq!(plan.slots, 1_000, "{plan:?}");
         assert!(u64::from(plan.warm) * MEMORY_RESIDENT <= (512 << 20) / MEMORY_PART, "{plan:?}");
         assert!(plan.warm > 0);
     }
 
     #[test]
     fn a_large_machine_keeps_every_slot_warm() {
-        let plan = PoolPlan::new(&host(128 << 30), true);
-        assert_eq!(plan.warm, plan.slots);
+        let plan = PoolPlan::new(&host(128 << 30), 1_000, true);
+        assert_eq!((plan.slots, plan.warm), (1_000, 1_000));
+    }
+
+    #[test]
+    fn ten_thousand_calls_fit_into_the_mappings_that_linux_gives() {
+        let host = host(24 << 30);
+        let plan = PoolPlan::new(&host, 10_000, true);
+        let on_demand = plan.rest(host.mappings) / 7;
+        assert!(u64::from(plan.slots) + on_demand >= 10_000, "{plan:?} and {on_demand}");
     }
 
     #[test]
     fn few_mappings_make_a_small_pool_or_none() {
-        let few = |mappings| PoolPlan::new(&Host { mappings, ..host(1 << 30) }, true).slots;
-        assert!(few(65_530) > few(4_096));
+        let few = |mappings| PoolPlan::new(&Host { mappings, ..host(1 << 30) }, 1_000, true).slots;
+        assert_eq!(few(65_530), 1_000);
+        assert!((MIN_SLOTS..1_000).contains(&u64::from(few(8_192))));
         assert_eq!(few(100), 0);
     }
 
     #[test]
     fn written_pages_are_scanned_only_where_nothing_is_swapped() {
-        assert_eq!(PoolPlan::new(&host(1 << 30), true).reset, Reset::Written);
+        assert_eq!(PoolPlan::new(&host(1 << 30), 100, true).reset, Reset::Written);
         let swapping = Host { swap: Some("swap is on".to_owned()), ..host(1 << 30) };
-        assert_eq!(PoolPlan::new(&swapping, true).reset, Reset::All("swap is on".to_owned()));
-        assert!(matches!(PoolPlan::new(&host(1 << 30), false).reset, Reset::All(_)));
+        assert_eq!(PoolPlan::new(&swapping, 100, true).reset, Reset::All("swap is on".to_owned()));
+        assert!(matches!(PoolPlan::new(&host(1 << 30), 100, false).reset, Reset::All(_)));
     }
 
     #[test]

@@ -44,6 +44,16 @@ impl Observer for Heard {
 }
 
 impl Heard {
+    /// Waits until the end of the call was told: one that nobody waits for ends at its next turn.
+    async fn told(&self) {
+        let told = async {
+            while self.usage.lock().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    }
+
     /// The usage, which must have been told exactly once.
     fn usage(&self) -> Usage {
         let usage = self.usage.lock().unwrap();
@@ -94,6 +104,7 @@ fn invocation(component: &Component, tool: &str, arguments: &str) -> (Invocation
         arguments: RawValue::from_string(arguments.to_owned()).unwrap(),
         deadline: Instant::now() + Duration::from_secs(20),
         observer: heard.clone(),
+        lease: Arc::new(()),
     };
     (invocation, heard)
 }

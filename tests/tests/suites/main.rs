@@ -13,6 +13,7 @@ mod limits;
 mod registry;
 mod registry_faults;
 mod secrets;
+mod security_page;
 mod slow_readers;
 mod state;
 mod tools;

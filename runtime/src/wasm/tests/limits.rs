@@ -96,6 +96,7 @@ async fn a_call_that_is_dropped_is_accounted_for() {
     let (invocation, heard) = invocation(&component, "spin", "{}");
     let call = component.call(invocation);
     tokio::time::timeout(Duration::from_millis(20), call).await.unwrap_err();
+    heard.told().await;
     let usage = heard.usage();
     assert!(usage.fuel.unwrap() >= 1_000_000 && usage.memory_peak >= 65536, "{usage:?}");
 }

@@ -1,0 +1,173 @@
+//! Where calls run, and that none is lost.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+
+use super::{Begin, Lane, Pace, SHORT, Scheduler, Work};
+
+fn here() -> String {
+    thread::current().name().unwrap_or_default().to_owned()
+}
+
+fn spin(time: Duration) {
+    let since = Instant::now();
+    while since.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// Computes for so many slices and tells on which threads.
+async fn slices(count: usize) -> Vec<String> {
+    let mut on = Vec::new();
+    for _ in 0..count {
+        spin(SHORT * 2);
+        on.push(here());
+        tokio::task::yield_now().await;
+    }
+    on
+}
+
+fn run<T: Send + 'static>(lane: &Lane, work: impl Future<Output = T> + Send + 'static) -> Work<T> {
+    let (lane, work, pace) = (lane.clone(), Box::pin(work), Arc::new(Pace::default()));
+    Box::pin(async move { lane.run(Begin::Here, &pace, work).await.unwrap() })
+}
+
+#[tokio::test]
+async fn a_short_call_stays_on_the_thread_that_asks_also_when_it_waits() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let waits = async {
+        sleep(Duration::from_millis(5)).await;
+        here()
+    };
+    assert_eq!(run(&scheduler.lane(), waits).await, here());
+}
+
+#[tokio::test]
+async fn a_long_call_moves_and_the_next_of_that_tool_begins_there() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let (lane, pace) = (scheduler.lane(), Arc::new(Pace::default()));
+    let on = lane.run(Begin::Here, &pace, Box::pin(slices(3))).await.unwrap();
+    assert_eq!(on, [here(), "guest-0".to_owned(), "guest-0".to_owned()]);
+    assert_eq!(lane.run(Begin::Here, &pace, Box::pin(async { here() })).await.unwrap(), "guest-0");
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_long_begins_there() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let pace = Arc::new(Pace::default());
+    let on = scheduler.lane().run(Begin::There, &pace, Box::pin(async { here() })).await.unwrap();
+    assert_eq!(on, "guest-0");
+}
+
+#[tokio::test]
+async fn a_long_call_may_still_sleep_and_use_what_the_runtime_offers() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let work = async {
+        slices(2).await;
+        sleep(Duration::from_millis(5)).await;
+        let elsewhere = tokio::spawn(async { 7 }).await.unwrap();
+        (here(), elsewhere)
+    };
+    assert_eq!(run(&scheduler.lane(), work).await, ("guest-0".to_owned(), 7));
+}
+
+#[tokio::test]
+async fn a_server_with_many_calls_does_not_starve_one_with_few() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let crowd = scheduler.lane();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let others: Vec<_> = (0..30)
+        .map(|_| {
+            let (work, ended) = (run(&crowd, slices(40)), Arc::clone(&ended));
+            tokio::spawn(async move {
+                work.await;
+                ended.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    run(&scheduler.lane(), slices(10)).await;
+    // It had ten turns and so had they: not one of them needs so few.
+    assert_eq!(ended.load(Ordering::SeqCst), 0);
+    for other in others {
+        other.await.unwrap();
+    }
+}
+
+/// Tells when it is dropped.
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn is_set(flag: &AtomicBool) {
+    while !flag.load(Ordering::SeqCst) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn endless(scheduler: &Scheduler) -> (Work<()>, Arc<AtomicBool>) {
+    let dropped = Arc::new(AtomicBool::new(false));
+    let guard = Dropped(Arc::clone(&dropped));
+    let work = run(&scheduler.lane(), async move {
+        let _guard = guard;
+        loop {
+            slices(1).await;
+        }
+    });
+    (work, dropped)
+}
+
+#[tokio::test]
+async fn a_long_call_that_nobody_waits_for_any_more_ends() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let (work, dropped) = endless(&scheduler);
+    assert!(timeout(Duration::from_millis(20), work).await.is_err());
+    timeout(Duration::from_secs(10), is_set(&dropped)).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_end_with_their_scheduler() {
+    let scheduler = Scheduler::start(2).unwrap();
+    let (work, dropped) = endless(&scheduler);
+    let waiting = tokio::spawn(work);
+    sleep(Duration::from_millis(20)).await;
+    scheduler.stop(Duration::from_secs(10));
+    assert!(dropped.load(Ordering::SeqCst), "its threads have ended");
+    assert!(waiting.await.is_err(), "it has no result");
+    let (lane, pace) = (scheduler.lane(), Arc::new(Pace::default()));
+    let late = lane.run(Begin::There, &pace, Box::pin(async {})).await;
+    assert_eq!(late.unwrap_err().to_string(), "the gateway is stopping");
+}
+
+#[tokio::test]
+async fn a_panic_is_that_of_whoever_waits_and_the_thread_goes_on() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let work = run(&scheduler.lane(), async {
+        slices(2).await;
+        panic!("on purpose");
+    });
+    let panicked: Result<(), _> = tokio::spawn(work).await;
+    assert!(panicked.unwrap_err().is_panic());
+    assert_eq!(run(&scheduler.lane(), slices(2)).await.len(), 2);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn long_calls_step_back_behind_the_event_loop() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let nice = || rustix::process::getpriority_process(None).unwrap();
+    let work = async move {
+        slices(2).await;
+        nice()
+    };
+    assert!(run(&scheduler.lane(), work).await > nice());
+}
