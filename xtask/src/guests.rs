@@ -18,7 +18,7 @@ pub(crate) fn build_all(toolchain: &Toolchain) -> Result<()> {
 pub(crate) fn build(toolchain: &Toolchain, workspace: &Path) -> Result<()> {
     let title = format!("building the components of {}", shown(workspace));
     step(&title, || {
-        let mut cargo = toolchain.cargo_build()?;
+        let mut cargo = toolchain.cargo_build();
         cargo.args(["--release", "--workspace"]);
         process::run(in_workspace(&mut cargo, workspace))
     })
@@ -32,7 +32,8 @@ pub(crate) fn host_tests(workspace: &Path) -> Command {
     cargo
 }
 
-fn in_workspace<'a>(cargo: &'a mut Command, workspace: &Path) -> &'a mut Command {
+/// In that workspace, with outputs where [`layout::components`] looks.
+pub(crate) fn in_workspace<'a>(cargo: &'a mut Command, workspace: &Path) -> &'a mut Command {
     cargo.arg("--target-dir").arg(workspace.join("target")).current_dir(workspace)
 }
 

@@ -37,6 +37,11 @@ pub(crate) fn binaries() -> Result<PathBuf> {
         .ok_or_else(|| Failure::new(format!("{} has no parent folder", exe.display())))
 }
 
+/// The gateway, as it was built beside xtask itself.
+pub(crate) fn toolgate() -> Result<PathBuf> {
+    Ok(binaries()?.join("toolgate"))
+}
+
 /// All that the demo makes.
 pub(crate) fn demo() -> PathBuf {
     root().join("target/demo")

@@ -8,6 +8,8 @@
 
 mod bench;
 mod demo;
+#[cfg(test)]
+mod documents;
 mod fuzz;
 mod guests;
 mod layout;

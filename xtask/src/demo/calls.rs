@@ -9,6 +9,10 @@ use super::page::Page;
 /// How far the guest's clock may be from ours.
 const CLOCK_SKEW: i64 = 60;
 
+/// What each result says that its call used. None is ever 0: a call burns fuel, takes time, and its
+/// component has a memory.
+const USAGE: [&str; 3] = ["fuel", "memoryPeak", "wallMicros"];
+
 /// One call and its expectations.
 pub(super) struct Call {
     /// `server__tool`.
@@ -44,8 +48,8 @@ impl Answer<'_> {
             return Some(format!("{tool} answered an error: {}", self.result["content"]));
         }
         let usage = &self.result["_meta"]["toolgate/usage"];
-        if usage["fuel"].as_u64().is_none_or(|fuel| fuel == 0) {
-            return Some(format!("{tool} reports no fuel: {usage}"));
+        if let Some(missing) = USAGE.iter().find(|figure| usage[**figure].as_u64().is_none_or(|n| n == 0)) {
+            return Some(format!("{tool} reports no {missing}: {usage}"));
         }
         let content = &self.result["structuredContent"];
         let unmet =
@@ -161,8 +165,12 @@ mod tests {
         Answer { call: &call, result, round_trip: Duration::ZERO }.fault()
     }
 
+    fn with_usage(structured: Value, usage: Value) -> Value {
+        json!({ "structuredContent": structured, "_meta": { "toolgate/usage": usage } })
+    }
+
     fn answer(structured: Value) -> Value {
-        json!({ "structuredContent": structured, "_meta": { "toolgate/usage": { "fuel": 5 } } })
+        with_usage(structured, json!({ "fuel": 5, "memoryPeak": 65536, "wallMicros": 7 }))
     }
 
     #[test]
@@ -179,5 +187,20 @@ mod tests {
             fault(json!({ "structuredContent": { "result": [1] } })),
         ];
         assert!(faults.iter().all(Option::is_some), "{faults:?}");
+    }
+
+    #[test]
+    fn every_figure_of_the_account_is_asked_for() {
+        let right = || json!({ "result": [1] });
+        for usage in [
+            json!({ "memoryPeak": 65536, "wallMicros": 7 }),
+            json!({ "fuel": 5, "memoryPeak": 0, "wallMicros": 7 }),
+            json!({ "fuel": 5, "memoryPeak": 65536, "wallMicros": "7" }),
+        ] {
+            assert!(fault(with_usage(right(), usage.clone())).is_some(), "{usage}");
+        }
+        let fault = fault(with_usage(right(), json!({ "fuel": 5, "wallMicros": 7 })));
+        let expected = r#"clock__zones reports no memoryPeak: {"fuel":5,"wallMicros":7}"#;
+        assert_eq!(fault.as_deref(), Some(expected));
     }
 }

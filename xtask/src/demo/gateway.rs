@@ -2,17 +2,22 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::signals;
 use super::site::Site;
 use crate::process::{self, Failure, Result};
 
 /// How long the first start may take; it compiles the components for this machine.
 const START: Duration = Duration::from_secs(120);
+
+/// Between two looks at what may have happened: short for a person, long for a processor.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// `toolgate serve`; ended on drop.
 pub(super) struct Gateway {
@@ -23,14 +28,14 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it and waits until it listens.
+    /// Starts it and waits until it listens. Signals must be counted by now: it gets none by itself.
     pub(super) fn start(site: &Site) -> Result<Self> {
         let port_file = site.path("port");
         // A leftover of the last run would name a port that nobody serves; absent is fine.
         drop(fs::remove_file(&port_file));
         let mut command = site.command();
         command.args(["serve", "--port-file"]).arg(&port_file);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut process = command.spawn().map_err(|e| process::not_started(&command, &e))?;
         let shown = Arc::new(AtomicBool::new(false));
         let log = site.path("gateway.log");
@@ -55,10 +60,18 @@ impl Gateway {
     /// Shows the log and serves until someone ends it.
     pub(super) fn wait(&mut self) -> Result<()> {
         self.shown.store(true, Ordering::Relaxed);
-        match self.process.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(Failure::new(format!("toolgate serve: {status}"))),
-            Err(e) => Err(Failure::new(format!("toolgate serve: {e}"))),
+        let mut passed_on = 0;
+        loop {
+            match self.process.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(Failure::new(format!("toolgate serve: {status}"))),
+                Ok(None) => std::thread::sleep(GLANCE),
+                Err(e) => return Err(Failure::new(format!("toolgate serve: {e}"))),
+            }
+            while passed_on < signals::received() {
+                signals::interrupt(&mut self.process);
+                passed_on += 1;
+            }
         }
     }
 
@@ -72,7 +85,10 @@ impl Gateway {
             if let Ok(Some(status)) = self.process.try_wait() {
                 return Err(not_serving(&status.to_string(), log));
             }
-            std::thread::sleep(Duration::from_millis(10));
+            if signals::received() > 0 {
+                return Err(Failure::new("interrupted while the gateway started"));
+            }
+            std::thread::sleep(GLANCE);
         }
         Err(not_serving(&format!("does not listen after {} s", START.as_secs()), log))
     }

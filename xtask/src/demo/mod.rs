@@ -6,10 +6,14 @@
 //! demo's web page is reachable because it is named, other loopback ports are not.
 
 mod calls;
+mod connections;
 mod gateway;
 mod listing;
+pub(crate) mod live;
 mod mcp;
 mod page;
+pub(crate) mod readme;
+mod signals;
 mod site;
 
 use std::path::Path;
@@ -22,6 +26,8 @@ use gateway::Gateway;
 use page::Page;
 use site::Site;
 
+pub(crate) use site::components;
+
 /// The port of the demo's gateway, so that a client that was connected once stays connected.
 const PORT: u16 = 8080;
 
@@ -31,6 +37,9 @@ pub(crate) struct Options {
     /// End after the calls; succeeds only if every one gave the expected result.
     #[arg(long)]
     pub(crate) once: bool,
+    /// Take tools and gateway as they were built last.
+    #[arg(long)]
+    pub(crate) built: bool,
     /// Port to serve on; 0 takes any free one. Default: 8080, with --once any free one.
     #[arg(long, value_name = "N")]
     pub(crate) port: Option<u16>,
@@ -38,10 +47,16 @@ pub(crate) struct Options {
 
 /// `cargo xtask demo`.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if !options.built {
+        build()?;
+    }
+    play(&layout::toolgate()?, options)
+}
+
+fn build() -> Result<()> {
     let toolchain = setup::wasm::ensure()?;
     guests::build(&toolchain, &layout::tools())?;
-    step("building the gateway", || process::run(setup::cargo().args(["build", "--package", "toolgate"])))?;
-    play(&layout::binaries()?.join("toolgate"), options)
+    step("building the gateway", || process::run(setup::cargo().args(["build", "--package", "toolgate"])))
 }
 
 /// The demo once everything is built.
@@ -51,6 +66,7 @@ pub(crate) fn play(toolgate: &Path, options: &Options) -> Result<()> {
     let port = options.port.unwrap_or(if options.once { 0 } else { PORT });
     site.configure(port, &page)?;
     step("publishing the tools into an OCI layout", || site.publish())?;
+    signals::count();
     let mut gateway = step("starting the gateway from it", || Gateway::start(&site))?;
     let outcome = call_all(&gateway, &page);
     if options.once {
@@ -60,7 +76,7 @@ pub(crate) fn play(toolgate: &Path, options: &Options) -> Result<()> {
     if let Err(failure) = outcome {
         eprintln!("{failure}");
     }
-    print_connections(&gateway.url());
+    println!("{}", connections::connections(&gateway.url()));
     gateway.wait()
 }
 
@@ -79,18 +95,4 @@ fn call_all(gateway: &Gateway, page: &Page) -> Result<()> {
         answers.len(),
         wrong.join("\n  ")
     )))
-}
-
-fn print_connections(url: &str) {
-    println!(
-        "
-The gateway serves {url}
-
-Claude Code   claude mcp add --transport http toolgate {url}
-VS Code       .vscode/mcp.json: {{\"servers\": {{\"toolgate\": {{\"type\": \"http\", \"url\": \"{url}\"}}}}}}
-Inspector     npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list
-
-Calls are logged below. Ctrl-C ends it.
-"
-    );
 }

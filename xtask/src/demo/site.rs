@@ -11,6 +11,15 @@ use crate::process::{self, Failure, Result};
 /// The tools, as they are named in `tools-wasm/`, in the config and in tool names.
 const TOOLS: [&str; 3] = ["clock", "fetch", "files"];
 
+/// The built tools that it publishes.
+pub(crate) fn components() -> impl Iterator<Item = PathBuf> {
+    TOOLS.into_iter().map(component)
+}
+
+fn component(tool: &str) -> PathBuf {
+    layout::components(&layout::tools()).join(format!("{tool}.wasm"))
+}
+
 /// `target/demo/`.
 pub(super) struct Site {
     folder: PathBuf,
@@ -36,7 +45,7 @@ impl Site {
     /// Pushes each built component with the docs of its WIT, as an author does.
     pub(super) fn publish(&self) -> Result<()> {
         for tool in TOOLS {
-            let component = layout::components(&layout::tools()).join(format!("{tool}.wasm"));
+            let component = component(tool);
             let wit = layout::tools().join(tool).join("wit");
             let mut push = self.command();
             push.arg("push").arg(component).arg(self.reference(tool)).arg("--wit").arg(wit);

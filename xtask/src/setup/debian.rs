@@ -15,6 +15,7 @@ use crate::progress::step;
 
 const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
+const CLIPPY: &str = "/usr/bin/cargo-clippy";
 /// Where `wasi-libc` of backports puts the preview-2 libc.
 const LIBC: &str = "/usr/lib/wasm32-wasip2";
 
@@ -42,8 +43,27 @@ impl Debian {
 
     /// `cargo build` for the wasm target, with a standard library built along.
     pub(crate) fn cargo_build(&self) -> Command {
-        let mut cargo = Command::new(CARGO);
-        cargo.args(["build", "--target", WASM_TARGET, "-Zbuild-std=std,panic_abort"]);
+        self.cargo(CARGO, "build")
+    }
+
+    /// `cargo clippy` likewise, installed if it is missing: only who lints needs it.
+    pub(crate) fn cargo_clippy(&self) -> Result<Command> {
+        if !Path::new(CLIPPY).is_file() {
+            apt::install(&["rust-web-clippy"], &[])?;
+        }
+        Ok(self.clippy())
+    }
+
+    /// Called by its path, for cargo would find the one of rustup first; it calls cargo in turn.
+    fn clippy(&self) -> Command {
+        let mut clippy = self.cargo(CLIPPY, "clippy");
+        clippy.env("CARGO", CARGO);
+        clippy
+    }
+
+    fn cargo(&self, program: &str, subcommand: &str) -> Command {
+        let mut cargo = Command::new(program);
+        cargo.args([subcommand, "--target", WASM_TARGET, "-Zbuild-std=std,panic_abort"]);
         // What rustup's cargo told its children would lead Debian's back to rustup's compiler.
         for inherited in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS"] {
             cargo.env_remove(inherited);
@@ -132,7 +152,83 @@ fn write_list(folder: &Path, line: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::base_release;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::{Debian, base_release};
+    use crate::process;
+
+    const ENVIRONMENT: &str = "\
+CARGO_TARGET_WASM32_WASIP2_LINKER=/rustup/bin/wasm-component-ld
+CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS=-Clink-self-contained=no -Lnative=/usr/lib/wasm32-wasip2
+RUSTC=/usr/bin/rustc
+RUSTC_BOOTSTRAP=1
+without CARGO
+without RUSTC_WORKSPACE_WRAPPER
+without RUSTFLAGS
+without RUSTUP_TOOLCHAIN
+";
+
+    fn debian() -> Debian {
+        let tools = PathBuf::from("/rustup/bin");
+        Debian { linker: tools.join("wasm-component-ld"), lld: tools.join("gcc-ld") }
+    }
+
+    /// All that is set for a command but `PATH`, a line each.
+    fn environment(command: &Command) -> String {
+        let mut lines: Vec<String> = command
+            .get_envs()
+            .map(|(name, value)| (name.display(), value.map(|value| value.display())))
+            .map(|(name, value)| match value {
+                Some(value) => format!("{name}={value}\n"),
+                None => format!("without {name}\n"),
+            })
+            .filter(|line| !line.starts_with("PATH="))
+            .collect();
+        lines.sort_by_key(|line| (line.starts_with("without"), line.clone()));
+        lines.concat()
+    }
+
+    #[test]
+    fn debians_cargo_builds_the_standard_library_along() {
+        let build = debian().cargo_build();
+        let expected = "/usr/bin/cargo build --target wasm32-wasip2 -Zbuild-std=std,panic_abort";
+        assert_eq!(process::display(&build), expected);
+        assert_eq!(environment(&build), ENVIRONMENT);
+    }
+
+    #[test]
+    fn debians_clippy_calls_debians_cargo() {
+        let clippy = debian().clippy();
+        let expected = "/usr/bin/cargo-clippy clippy --target wasm32-wasip2 -Zbuild-std=std,panic_abort";
+        assert_eq!(process::display(&clippy), expected);
+        let unset = ENVIRONMENT.replace("without CARGO\n", "");
+        assert_eq!(environment(&clippy), format!("CARGO=/usr/bin/cargo\n{unset}"));
+    }
+
+    #[test]
+    fn the_linker_finds_the_lld_of_rustup_first() {
+        let build = debian().cargo_build();
+        let path = build.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
+        let first = path.and_then(|path| std::env::split_paths(path).next());
+        assert_eq!(first, Some(PathBuf::from("/rustup/bin/gcc-ld")));
+    }
+
+    #[test]
+    fn a_part_that_is_missing_is_named() {
+        let failure = debian().check().err().map(|failure| failure.to_string());
+        // On a machine with Debian's compiler, the linker of the test is what is missing.
+        let expected = [
+            "/usr/bin/rustc",
+            "/usr/bin/cargo",
+            "/usr/lib/wasm32-wasip2/libc.a",
+            "/rustup/bin/wasm-component-ld",
+        ];
+        assert!(
+            expected.iter().any(|part| failure == Some(format!("error: {part} is missing"))),
+            "{failure:?}"
+        );
+    }
 
     #[test]
     fn backports_come_from_the_mirror_of_the_release_itself() {

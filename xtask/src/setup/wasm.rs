@@ -22,16 +22,27 @@ pub(crate) enum Toolchain {
 
 impl Toolchain {
     /// `cargo build` for the wasm target.
-    pub(crate) fn cargo_build(&self) -> Result<Command> {
+    pub(crate) fn cargo_build(&self) -> Command {
         match self {
-            Self::Installed => {
-                let mut cargo = super::cargo();
-                cargo.args(["build", "--target", WASM_TARGET]);
-                Ok(cargo)
-            }
-            Self::Debian(debian) => Ok(debian.cargo_build()),
+            Self::Installed => installed("build"),
+            Self::Debian(debian) => debian.cargo_build(),
         }
     }
+
+    /// `cargo clippy` for the wasm target. Each compiler has a clippy of its own: no other can read
+    /// the standard library that it made.
+    pub(crate) fn cargo_clippy(&self) -> Result<Command> {
+        match self {
+            Self::Installed => Ok(installed("clippy")),
+            Self::Debian(debian) => debian.cargo_clippy(),
+        }
+    }
+}
+
+fn installed(subcommand: &str) -> Command {
+    let mut cargo = super::cargo();
+    cargo.args([subcommand, "--target", WASM_TARGET]);
+    cargo
 }
 
 /// Finds or installs a toolchain for the guests.

@@ -3,6 +3,7 @@
 //! A failed step doesn't end the run: the rest still tells something. Nothing passes by being
 //! skipped: an ignored test, an empty suite and a part that can't be installed all count as failed.
 
+mod parts;
 mod step;
 mod suites;
 

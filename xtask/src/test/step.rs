@@ -6,10 +6,11 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
-use super::{Counts, suites};
-use crate::process::{self, Failure, Result};
+use super::{Counts, parts, suites};
+use crate::process::{self, Result};
+use crate::progress::step;
 use crate::setup::apt::{self, Need};
-use crate::setup::wasm::{self, Toolchain};
+use crate::setup::wasm;
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
@@ -19,6 +20,24 @@ const NEEDS: [Need; 4] = [
     Need { program: "skopeo", package: "skopeo" },
     Need { program: "g++", package: "g++" },
 ];
+
+/// Test binaries of the workspace that must have tests, by the names of their crates and of the files
+/// in `tests/`. An empty one is reported as `ok` by cargo, and one that is gone not at all.
+const REQUIRED: [&str; 10] = [
+    "benches",
+    "cli",
+    "escape",
+    "fuzz",
+    "reference",
+    "serving",
+    "suites",
+    "toolgate",
+    "toolgate_runtime",
+    "xtask",
+];
+
+/// How clippy is called everywhere.
+const LINT: [&str; 4] = ["--workspace", "--locked", "--", "-Dwarnings"];
 
 /// One part of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -75,6 +94,7 @@ impl Step {
 
     /// Runs it to its end.
     pub(crate) fn run(self) -> Result<Counts> {
+        parts::check(self)?;
         match self {
             Self::Prepare => prepare().map(|()| Counts::PASSED),
             Self::Fmt => each_workspace(|workspace| cargo_in(workspace, &["fmt", "--all", "--check"])),
@@ -90,13 +110,9 @@ impl Step {
             Self::Build => check(setup::cargo().args(["build", "--workspace", "--all-targets", "--locked"])),
             Self::Suites => suites::run(
                 setup::cargo().args(["test", "--workspace", "--no-fail-fast", "--locked"]),
-                &["escape", "suites", "toolgate", "toolgate_runtime", "xtask"],
+                &REQUIRED,
             ),
-            Self::Demo => {
-                let once = demo::Options { once: true, port: None };
-                demo::play(&layout::binaries()?.join("toolgate"), &once)?;
-                Ok(Counts::PASSED)
-            }
+            Self::Demo => demo(),
             Self::Fuzz => fuzz::run_all(fuzz::SECONDS),
             Self::Clippy => clippy(),
             Self::Doc => check(
@@ -114,20 +130,27 @@ fn prepare() -> Result<()> {
     wasm::ensure().map(drop)
 }
 
+/// The demo's calls, the README's config on what the demo has published, and the demo until Ctrl-C.
+/// Each stands on what the one before has left.
+fn demo() -> Result<Counts> {
+    let toolgate = layout::toolgate()?;
+    demo::play(&toolgate, &demo::Options { once: true, built: true, port: None })?;
+    step("checking the config of the README", || demo::readme::check(&toolgate))?;
+    step("running the demo until Ctrl-C", demo::live::check)?;
+    Ok(Counts { passed: 3, failed: 0 })
+}
+
 /// The workspace and the host side of the tools, then all guests as they are built, for wasm.
 fn clippy() -> Result<Counts> {
-    let lint = |workspace: &Path, args: &[&str]| {
-        let mut cargo = cargo_in(workspace, &["clippy", "--workspace", "--locked"]);
-        one(cargo.args(args).args(["--", "-Dwarnings"]))
-    };
-    let mut counts = lint(layout::root(), &["--all-targets"]);
-    counts.add(lint(&layout::tools(), &["--all-targets"]));
-    if !matches!(wasm::ensure()?, Toolchain::Installed) {
-        let what = format!("the guests are not linted: clippy needs rustup's {}", layout::WASM_TARGET);
-        return Err(Failure::new(what));
+    let mut counts = Counts::default();
+    for workspace in [layout::root().to_owned(), layout::tools()] {
+        let mut cargo = cargo_in(&workspace, &["clippy", "--all-targets"]);
+        counts.add(one(cargo.args(LINT)));
     }
-    for guests in [layout::tools(), layout::test_guests()] {
-        counts.add(lint(&guests, &["--target", layout::WASM_TARGET]));
+    let toolchain = wasm::ensure()?;
+    for workspace in [layout::tools(), layout::test_guests()] {
+        let mut cargo = toolchain.cargo_clippy()?;
+        counts.add(one(guests::in_workspace(&mut cargo, &workspace).args(LINT)));
     }
     Ok(counts)
 }
