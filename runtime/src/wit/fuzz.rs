@@ -140,25 +140,30 @@ pub fn function(params: Fields, returns: Returns) -> Function {
     }
 }
 
+/// Bytes of the input that [`round_trip`] makes a type of; the rest is JSON.
+const TYPE_BYTES: usize = 16;
+
 /// Takes a type and JSON from `data`. What is accepted as an argument must, rendered as a result, be
-/// accepted again as the same value.
+/// accepted again as the same value. Returns the type of the value that went this way, and `None`
+/// for data that ends before: too short for JSON, or with JSON that is not of the type.
 ///
 /// # Panics
-/// If it is not.
-pub fn round_trip(data: &[u8]) {
-    let split = data.len().min(16);
-    let ty = ty(&mut Entropy::new(&data[..split]), 4);
+/// If another value comes back.
+pub fn round_trip(data: &[u8]) -> Option<Type> {
+    let (choices, json) = data.split_at_checked(TYPE_BYTES)?;
+    let ty = ty(&mut Entropy::new(choices), 4);
     let field = Field { name: "result".into(), ty: ty.clone(), docs: None };
-    let function = function(Fields::new(None, vec![field]), Returns::Value(ty));
-    let Ok(arguments) = serde_json::from_slice::<Box<RawValue>>(&data[split..]) else { return };
-    let Ok(values) = parse_arguments(&function, &arguments) else { return };
+    let function = function(Fields::new(None, vec![field]), Returns::Value(ty.clone()));
+    let arguments: Box<RawValue> = serde_json::from_slice(json).ok()?;
+    let values = parse_arguments(&function, &arguments).ok()?;
     let rendered = render(&function, &values, u64::MAX).expect("an accepted value is of the type");
     let json = rendered.structured.expect("a value is structured");
-    let again = match function.returns.content() {
-        Some(Type::Record(_)) => format!("{{\"result\":{json}}}"),
+    let again = match ty {
+        Type::Record(_) => format!("{{\"result\":{json}}}"),
         _ => json.get().to_owned(),
     };
     let again = RawValue::from_string(again).expect("what is rendered is JSON");
     let reparsed = parse_arguments(&function, &again).expect("what is rendered is accepted");
     assert_eq!(values, reparsed, "{arguments} became {again}");
+    Some(ty)
 }

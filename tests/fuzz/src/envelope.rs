@@ -5,46 +5,71 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use toolgate::error::Error;
 use toolgate::mcp::envelope::{self, Fault, Frame, Message};
-use toolgate::mcp::era;
+use toolgate::mcp::era::{self, Era};
 use toolgate::mcp::id::Id;
 use toolgate::mcp::params::Params;
 use toolgate::respond;
+
+use crate::Reached;
 
 /// Bytes of an error reply: no input may make the gateway send more than it received by far.
 const MAX_REPLY: usize = 16 * 1024;
 
 /// Reads one body. Whatever is wrong with it can be told in a JSON-RPC error with the right id.
-pub fn envelope(data: &[u8]) {
+pub fn envelope(data: &[u8]) -> Reached {
     match envelope::parse(data) {
         Ok(Frame::One(message)) => read(&message),
-        Ok(Frame::Batch(messages)) => messages.iter().for_each(|message| match message {
-            Ok(message) => read(message),
-            Err(fault) => refuse(fault),
-        }),
+        Ok(Frame::Batch(messages)) => {
+            let each = |message| match message {
+                Ok(message) => read(&message),
+                Err(fault) => refuse(&fault),
+            };
+            std::iter::once("batch").chain(messages.into_iter().flat_map(each)).collect()
+        }
         Err(fault) => refuse(&fault),
     }
 }
 
-fn read(message: &Message<'_>) {
+fn read(message: &Message<'_>) -> Reached {
     match message {
         Message::Request(request) => {
-            if let Err(error) = understand(request.params) {
-                reply(Some(&request.id), &error);
-            }
             reply(Some(&request.id), &Error::MethodNotFound(request.method.to_string()));
+            let understood = understand(request.params).unwrap_or_else(|error| {
+                reply(Some(&request.id), &error);
+                name(&error)
+            });
+            vec!["request", understood]
         }
-        Message::Notification(notification) => drop(understand(notification.params)),
-        Message::Response => {}
+        Message::Notification(notification) => {
+            let understood = understand(notification.params).unwrap_or_else(|error| name(&error));
+            vec!["notification", understood]
+        }
+        Message::Response => vec!["response"],
     }
 }
 
-fn understand(params: Option<&RawValue>) -> Result<(), Error> {
+fn understand(params: Option<&RawValue>) -> Result<&'static str, Error> {
     let params = Params::parse(params)?;
-    era::over_stdio(&params.meta()?).map(drop)
+    Ok(match era::over_stdio(&params.meta()?)? {
+        Era::Stateless(_) => "stateless",
+        Era::Session(None) => "session",
+        Era::Session(Some(_)) => "session of a revision",
+    })
 }
 
-fn refuse(fault: &Fault) {
+fn refuse(fault: &Fault) -> Reached {
     reply(fault.id.as_ref(), &fault.error);
+    vec![if fault.id.is_some() { "fault with an id" } else { "fault" }, name(&fault.error)]
+}
+
+fn name(error: &Error) -> &'static str {
+    match error {
+        Error::Parse(_) => "not JSON",
+        Error::InvalidRequest(_) => "no message",
+        Error::Malformed(_) => "malformed",
+        Error::UnsupportedVersion(_) => "unsupported revision",
+        _ => "another error",
+    }
 }
 
 fn reply(id: Option<&Id>, error: &Error) {

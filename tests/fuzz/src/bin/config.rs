@@ -1,4 +1,4 @@
 //! The operator's config.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::config(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(fuzz::config(data)));
