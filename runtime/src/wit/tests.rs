@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agreement;
+mod conversion;
 mod discovery;
 mod docs;
 mod exactness;

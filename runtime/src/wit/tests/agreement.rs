@@ -1,5 +1,7 @@
 //! Properties over generated types: what the published schema says is what is accepted and sent.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -23,17 +25,36 @@ proptest! {
         let function = echo(ty(&mut Entropy::new(&shape), DEPTH));
         let value = value(&mut Entropy::new(&content), &function.params[0].ty);
         let rendered = render(&function, std::slice::from_ref(&value), u64::MAX).unwrap();
-        let structured: Value = serde_json::from_str(rendered.structured.as_ref().unwrap().get()).unwrap();
-        let output = read(&schema::output(&function).unwrap());
-        if let Err(e) = jsonschema::validator_for(&output).unwrap().validate(&structured) {
-            panic!("{structured} does not satisfy {output}: {e}");
-        }
-        let json = rendered.structured.as_ref().unwrap().get();
-        let content = match function.params[0].ty {
-            Type::Record(_) => json,
-            _ => json.strip_prefix("{\"result\":").unwrap().strip_suffix('}').unwrap(),
-        };
+        let structured = rendered.structured.unwrap();
+        satisfies(structured.get(), &schema::output(&function).unwrap());
+        let content = content_of(&function.params[0].ty, structured.get());
         prop_assert_eq!(parse(&function, content).unwrap(), value, "from {}", content);
+    }
+
+    #[test]
+    fn a_verdict_has_content_that_satisfies_the_output_schema_or_is_an_error_without_any(
+        shape in vec(any::<u8>(), 0..48),
+        content in vec(any::<u8>(), 0..96),
+    ) {
+        let mut entropy = Entropy::new(&shape);
+        let sides = [(); 2].map(|()| (entropy.below(4) > 0).then(|| ty(&mut entropy, DEPTH - 1)));
+        let [ok, err] = sides.clone();
+        let function = function(Fields::default(), Returns::Verdict { ok, err });
+        let value = value(&mut Entropy::new(&content), &Type::Result(Arc::new(sides.into())));
+        let rendered = render(&function, std::slice::from_ref(&value), u64::MAX).unwrap();
+        let Val::Result(verdict) = value else { panic!("{value:?} is no result") };
+        prop_assert_eq!(rendered.is_error, verdict.is_err());
+        match (verdict, rendered.structured) {
+            (Ok(Some(value)), Some(structured)) => {
+                satisfies(structured.get(), &schema::output(&function).unwrap());
+                let ty = function.returns.content().unwrap().clone();
+                let content = content_of(&ty, structured.get()).to_owned();
+                prop_assert_eq!(parse(&echo(ty), &content).unwrap(), *value, "from {}", content);
+            }
+            (Ok(None), None) => prop_assert!(schema::output(&function).is_none()),
+            (Err(_), None) => {}
+            (verdict, structured) => panic!("{verdict:?} has the content {structured:?}"),
+        }
     }
 
     #[test]
@@ -66,10 +87,20 @@ proptest! {
     #[test]
     fn whatever_is_accepted_is_rendered_to_what_is_accepted_as_the_same(
         shape in vec(any::<u8>(), 16),
-        content in vec(any::<u8>(), 4),
+        content in vec(any::<u8>(), 0..96),
+        changes in vec(vec(any::<u8>(), 12), 0..3),
     ) {
+        let function = echo(ty(&mut Entropy::new(&shape), DEPTH));
+        let value = value(&mut Entropy::new(&content), &function.params[0].ty);
+        let structured = render(&function, &[value], u64::MAX).unwrap().structured.unwrap();
+        let mut json: Value = serde_json::from_str(content_of(&function.params[0].ty, structured.get())).unwrap();
+        for change in &changes {
+            mutate(&mut json, &mut Entropy::new(change));
+        }
+        // A third of all cases, so that there is always something that goes the whole way.
+        prop_assert!(!changes.is_empty() || parse(&function, &json.to_string()).is_ok(), "{}", json);
         let mut data = shape;
-        data.extend(json!({"result": any_json(&mut Entropy::new(&content))}).to_string().into_bytes());
+        data.extend(json!({"result": json}).to_string().into_bytes());
         crate::wit::fuzz::round_trip(&data);
     }
 
@@ -82,6 +113,21 @@ proptest! {
         if let Ok(raw) = serde_json::from_str::<Box<RawValue>>(&text) {
             let _ = parse_arguments(&function, &raw);
         }
+    }
+}
+
+fn satisfies(structured: &str, schema: &RawValue) {
+    let (structured, schema): (Value, _) = (serde_json::from_str(structured).unwrap(), read(schema));
+    if let Err(e) = jsonschema::validator_for(&schema).unwrap().validate(&structured) {
+        panic!("{structured} does not satisfy {schema}: {e}");
+    }
+}
+
+/// The value in a structured result.
+fn content_of<'a>(ty: &Type, json: &'a str) -> &'a str {
+    match ty {
+        Type::Record(_) => json,
+        _ => json.strip_prefix("{\"result\":").unwrap().strip_suffix('}').unwrap(),
     }
 }
 

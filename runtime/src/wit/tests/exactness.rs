@@ -131,22 +131,36 @@ fn schemas_are_as_published() {
             "{{\"type\":\"object\",\"properties\":{{\"v\":{v}}}{required},\"additionalProperties\":false}}"
         )
     };
-    let required = ",\"required\":[\"v\"]";
-    assert_eq!(shown(Type::S8), of(r#"{"type":"integer","minimum":-128,"maximum":127}"#, required));
+    for (ty, schema) in [
+        (Type::S8, r#"{"type":"integer","minimum":-128,"maximum":127}"#),
+        (Type::U64, r#"{"type":"integer","minimum":0,"maximum":18446744073709551615}"#),
+        (
+            Type::Bytes,
+            r#"{"type":"string","contentEncoding":"base64","pattern":"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"}"#,
+        ),
+        (
+            Type::Tuple([Type::Bool, Type::String].into()),
+            r#"{"type":"array","prefixItems":[{"type":"boolean"},{"type":"string"}],"minItems":2,"maxItems":2}"#,
+        ),
+        (
+            Type::Map((Type::String, Type::Bool).into()),
+            r#"{"type":"object","additionalProperties":{"type":"boolean"}}"#,
+        ),
+        (
+            Type::Map((Type::Char, Type::Bool).into()),
+            r#"{"type":"array","items":{"type":"array","prefixItems":[{"type":"string","minLength":1,"maxLength":1},{"type":"boolean"}],"minItems":2,"maxItems":2}}"#,
+        ),
+        (Type::Enum(labels(&["a", "b"]).into()), r#"{"type":"string","enum":["a","b"]}"#),
+        (
+            variant(&[("off", None), ("at", Some(Type::Bool))]),
+            r#"{"oneOf":[{"type":"string","enum":["off"]},{"type":"object","properties":{"at":{"type":"boolean"}},"required":["at"],"additionalProperties":false}]}"#,
+        ),
+    ] {
+        assert_eq!(shown(ty), of(schema, ",\"required\":[\"v\"]"));
+    }
     assert_eq!(
         shown(option(Type::Char)),
         of(r#"{"anyOf":[{"type":"string","minLength":1,"maxLength":1},{"type":"null"}]}"#, "")
-    );
-    assert_eq!(
-        shown(Type::Enum(labels(&["a", "b"]).into())),
-        of(r#"{"type":"string","enum":["a","b"]}"#, required)
-    );
-    assert_eq!(
-        shown(variant(&[("off", None), ("at", Some(Type::Bool))])),
-        of(
-            r#"{"oneOf":[{"type":"string","enum":["off"]},{"type":"object","properties":{"at":{"type":"boolean"}},"required":["at"],"additionalProperties":false}]}"#,
-            required
-        )
     );
     assert_eq!(
         schema::input(&function(Fields::default(), Returns::Nothing)).get(),
