@@ -134,6 +134,37 @@ async fn tables_count_as_memory() {
     assert_eq!(outcome.unwrap().text, "-1");
 }
 
+/// Grows one memory and then another, and gives the pages that the second had, or -1.
+const TWO_MEMORIES: &str = r#"(component
+    (core module $holder
+        (memory 1)
+        (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))
+    (core instance $first (instantiate $holder))
+    (core instance $second (instantiate $holder))
+    (core module $m
+        (import "first" "grow" (func $first (param i32) (result i32)))
+        (import "second" "grow" (func $second (param i32) (result i32)))
+        (func (export "grow") (param i32 i32) (result i32)
+            (if (i32.eq (call $first (local.get 0)) (i32.const -1)) (then unreachable))
+            (call $second (local.get 1))))
+    (core instance $i (instantiate $m
+        (with "first" (instance $first)) (with "second" (instance $second))))
+    (func (export "grow") (param "first" u32) (param "second" u32) (result s32)
+        (canon lift (core func $i "grow"))))"#;
+
+#[tokio::test]
+async fn all_memories_of_a_call_count_together() {
+    let with = Limits { memory: MIB, ..Limits::default() };
+    let component = prepare(TWO_MEMORIES, limits(with)).await.unwrap();
+    // 16 pages are the limit, of which each memory has one from the start.
+    for (second, told, pages) in [(10, "-1", 12), (5, "-1", 12), (4, "1", 16)] {
+        let arguments = format!(r#"{{"first": 10, "second": {second}}}"#);
+        let (outcome, usage) = call(&component, "grow", &arguments).await;
+        assert_eq!(outcome.unwrap().text, told, "{arguments}");
+        assert_eq!(usage.memory_peak, pages * 65536, "{arguments}");
+    }
+}
+
 #[tokio::test]
 async fn a_result_up_to_the_limit_is_told_whatever_it_is_made_of() {
     let with = Limits { output: 4 * MIB, ..Limits::default() };
