@@ -113,8 +113,8 @@ async fn accept(
             Ok(permit) = Arc::clone(&spare).acquire_owned() => Place::spare(permit),
             else => return,
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        match accepted(listener).await {
+            Ok(stream) => {
                 // Somebody may have left meanwhile.
                 let place = Arc::clone(&full).try_acquire_owned().map_or(place, Place::full);
                 connections.spawn(connection(stream, place, Arc::clone(shared), stopping.clone()));
@@ -127,11 +127,17 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
-    // A peer that waits for more before it acknowledges would stall each reply by 40 ms.
+/// The next connection, over which replies leave at once: a peer that waits for more before it
+/// acknowledges would stall each by 40 ms.
+async fn accepted(listener: &TcpListener) -> std::io::Result<TcpStream> {
+    let (stream, _) = listener.accept().await?;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
+    Ok(stream)
+}
+
+async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
     let is_spare = place.is_spare;
     let local = stream.local_addr().ok().map(|address| address.ip().to_canonical());
     let connection = Arc::new(Connection { phase: Phase::default(), local, is_spare });
@@ -169,4 +175,18 @@ type Cause = dyn std::error::Error + 'static;
 /// The innermost cause: `connection error` says nothing, `the client stopped reading` does.
 fn cause(error: &Cause) -> &Cause {
     error.source().map_or(error, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[tokio::test]
+    async fn replies_are_not_held_back_until_there_is_more_to_send() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(!client.nodelay().unwrap(), "it is not so by itself");
+        assert!(accepted(&listener).await.unwrap().nodelay().unwrap());
+    }
 }
