@@ -191,6 +191,16 @@ fn inspect_needs_no_config() {
 }
 
 #[test]
+fn inspect_shows_the_grants_that_the_imports_of_wasi_can_make_use_of() {
+    let interfaces =
+        ["cli/environment", "filesystem/preopens", "http/outgoing-handler", "sockets/tcp", "random/random"];
+    let imports = interfaces.map(|name| format!("(import \"wasi:{name}@0.2.6\" (instance))"));
+    let site = Site::new("");
+    site.write("wasi.wasm", &wat::parse_str(format!("(component {})", imports.concat())).unwrap());
+    pin!("inspect-grants", site.run(&["inspect", "file:wasi.wasm"]));
+}
+
+#[test]
 fn inspect_says_what_keeps_a_component_or_a_function_from_being_served() {
     let site = Site::new("");
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/wat");
