@@ -1,4 +1,5 @@
-;; A future in a signature: the function can't be a tool, its neighbour can. Needs component model async.
+;; A future in a signature: the whole component is refused at load, also its function without one, since
+;; futures need component model async, which is not enabled.
 (component
   (core module $guest
     (func (export "wait") (param i32))

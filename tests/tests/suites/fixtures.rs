@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// Enough for honest fixtures, and soon burned by those that spin.
 const FUEL: u64 = 50_000_000;
 
+/// The default limit.
+const MEMORY: u64 = 64 << 20;
+
 /// What becomes of a fixture.
 enum Fate {
     /// It is not served, for this reason.
@@ -125,6 +128,7 @@ const FIXTURES: &[(&str, Fate)] = &[
             cause: "instances reached the limit of 64",
         },
     ),
+    // What a component has from the start is counted at load, so no call of these two ever begins.
     (
         "many-memories",
         Refused(
@@ -264,7 +268,10 @@ async fn each_call_ends_as_its_limit_says_and_the_others_are_served() {
                 assert_eq!(result["isError"], true, "{name}: {result}");
                 assert_eq!(result["_meta"]["toolgate/error"], *code, "{name}: {result}");
                 assert_eq!(result["content"][0]["text"], *text, "{name}: {result}");
-                assert!(result["_meta"]["toolgate/usage"]["fuel"].as_u64() <= Some(FUEL), "{name}: {result}");
+                let usage = &result["_meta"]["toolgate/usage"];
+                assert!(usage["fuel"].as_u64().is_some_and(|fuel| fuel <= FUEL), "{name}: {result}");
+                assert!(usage["memoryPeak"].as_u64().is_some_and(|peak| peak <= MEMORY), "{name}: {result}");
+                assert_eq!(usage["fuel"] == FUEL, *code == "fuel", "{name}: {result}");
                 let log = gateway.logged(&format!("\"server\":\"{name}\",\"tool\":\"run\"")).await;
                 let record =
                     log.lines().rfind(|line| line.contains(&format!("\"server\":\"{name}\",\"tool\"")));

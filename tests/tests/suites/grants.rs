@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use e2e::client::Client;
 use e2e::gateway::Gateway;
@@ -40,7 +41,7 @@ async fn without_a_grant_a_guest_sees_nothing_of_the_host() {
     let site = Site::new("");
     let (_gateway, client) = with_grants(&site, "").await;
     assert_eq!(allowed(&client, "environment", json!({})).await, "");
-    assert!(!allowed(&client, "arguments", json!({})).await.contains("toolgate"));
+    assert_eq!(allowed(&client, "arguments", json!({})).await, "");
     assert_eq!(allowed(&client, "stdin", json!({})).await, "");
     assert!(!allowed(&client, "terminals", json!({})).await.contains("true"));
     for path in ["/etc/passwd", "/proc/self/environ", "toolgate.toml", "/", ".."] {
@@ -126,17 +127,22 @@ async fn a_fifo_in_a_grant_hangs_neither_the_call_nor_the_gateway() {
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let grants = "files = [{ host = \"data\", guest = \"/data\", mode = \"rw\" }]";
     let (_gateway, client) = with_grants(&site, grants).await;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     refused(&client, "read-file", json!({ "path": "/data/fifo" })).await;
-    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(allowed(&client, "read-file", json!({ "path": "/data/a.txt" })).await, "content");
 }
 
 #[tokio::test]
 async fn only_granted_variables_are_seen_and_config_store_has_the_same() {
     let site = Site::new("");
-    let (gateway, client) = with_grants(&site, "env = { LANG = \"en\" }").await;
+    site.write("store.wasm", guests::wat("config-store"));
+    let env = "env = { LANG = \"en\" }";
+    let store = "[servers.store]\ncomponent = \"file:store.wasm\"\n[servers.store.grants]";
+    let (gateway, client) = with_grants(&site, &format!("{env}\n{store}\n{env}")).await;
     assert_eq!(allowed(&client, "environment", json!({})).await, "LANG=en");
+    let all = gateway.client_of("store").call("get-all", json!({})).await;
+    assert_eq!(all["structuredContent"], json!({ "result": [["LANG", "en"]] }), "{all}");
     assert!(!gateway.log().contains("canary-7141"));
 }
 
@@ -170,15 +176,15 @@ async fn http_reaches_the_granted_requests_only() {
 
 #[tokio::test]
 async fn a_header_of_the_guest_cannot_change_the_host() {
-    let (server, _) = http_server();
+    let (server, hits) = http_server();
     let site = Site::new("");
     let (_gateway, client) = with_grants(&site, &format!("http = [\"GET http://{server}/*\"]")).await;
-    let arguments = json!({
-        "method": "GET", "url": format!("http://{server}/"),
-        "headers": [["host", "internal.example"]], "body": null,
-    });
-    let result = client.call("http", arguments).await;
-    assert!(!result.to_string().contains("host: internal.example"), "{result}");
+    let with = |headers: Value| json!({ "method": "GET", "url": format!("http://{server}/"), "headers": headers, "body": null });
+    let told = refused(&client, "http", with(json!([["host", "internal.example"]]))).await;
+    assert_eq!(told, "header host refused: HeaderError::Forbidden");
+    assert_eq!(hits.load(Ordering::Relaxed), 0, "nothing was sent");
+    let seen = allowed(&client, "http", with(json!([]))).await;
+    assert!(seen.contains(&format!("host: {server}")), "{seen}");
 }
 
 #[tokio::test]
@@ -195,19 +201,88 @@ async fn tcp_reaches_the_granted_address_only() {
     gateway.logged(&format!("tcp = [\\\"{other}\\\"]")).await;
 }
 
+/// Connects to an address that nothing is granted for, and gives the grant that the log offers.
+async fn offered(site: &Site, grants: &str, address: &str, attempt: &str) -> String {
+    let (gateway, client) = with_grants(site, grants).await;
+    refused(&client, "tcp", json!({ "address": address, "text": "" })).await;
+    let denials = denials(&gateway, 1).await;
+    assert_eq!(denials[0]["attempt"], attempt);
+    let hint = denials[0]["hint"].as_str().unwrap();
+    hint.strip_prefix("[servers.bad.grants] ").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_line_that_the_log_offers_for_a_connection_is_the_line_that_helps() {
+    let (server, hits) = http_server();
+    let site = Site::new("");
+    let address = server.to_string();
+    let grants = offered(&site, "", &address, &format!("connect {address}")).await;
+    assert_eq!(grants, format!("tcp = [\"{address}\"]"));
+    assert_eq!(hits.load(Ordering::Relaxed), 0);
+    let (_gateway, client) = with_grants(&site, &grants).await;
+    let seen = allowed(&client, "tcp", json!({ "address": address, "text": "GET / HTTP/1.0\r\n\r\n" })).await;
+    assert!(seen.contains("hello from the server"), "{seen}");
+}
+
+#[tokio::test]
+async fn the_lines_that_the_log_offers_for_a_name_are_the_lines_that_help() {
+    let (server, hits) = http_server();
+    let site = Site::new("");
+    let address = format!("localhost:{}", server.port());
+    // While a name is looked up, nobody knows yet for which port.
+    let grants = offered(&site, "", &address, "resolve localhost").await;
+    assert_eq!(grants, "tcp = [\"localhost:PORT\"]");
+    let grants = grants.replace("PORT", &server.port().to_string());
+    let grants = offered(&site, &grants, &address, &format!("connect {address}")).await;
+    assert_eq!(grants, format!("tcp = [\"{address} @127.0.0.1\"]"));
+    assert_eq!(hits.load(Ordering::Relaxed), 0);
+    let (_gateway, client) = with_grants(&site, &grants).await;
+    let seen = allowed(&client, "tcp", json!({ "address": address, "text": "GET / HTTP/1.0\r\n\r\n" })).await;
+    assert!(seen.contains("hello from the server"), "{seen}");
+}
+
 #[tokio::test]
 async fn listening_udp_and_resolving_are_refused_without_a_grant() {
     let site = Site::new("");
     let (gateway, client) = with_grants(&site, "").await;
-    refused(&client, "tcp-listen", json!({ "address": "127.0.0.1:0" })).await;
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_nonblocking(true).unwrap();
     let address = receiver.local_addr().unwrap().to_string();
-    refused(&client, "udp-bind", json!({ "address": "127.0.0.1:0" })).await;
-    refused(&client, "udp-send", json!({ "address": address, "text": "x" })).await;
-    refused(&client, "resolve", json!({ "name": "localhost" })).await;
+    let any = json!({ "address": "127.0.0.1:0" });
+    let attempts = [
+        ("tcp-listen", any.clone(), "listen on 127.0.0.1:0", "no tool may listen"),
+        ("udp-bind", any, "open a UDP socket", "no tool may use UDP"),
+        ("udp-send", json!({ "address": address, "text": "x" }), "open a UDP socket", "no tool may use UDP"),
+        (
+            "resolve",
+            json!({ "name": "localhost" }),
+            "resolve localhost",
+            "no tcp grant is for the host localhost",
+        ),
+    ];
+    for (before, (tool, arguments, attempt, reason)) in attempts.into_iter().enumerate() {
+        refused(&client, tool, arguments).await;
+        let denials = denials(&gateway, before + 1).await;
+        let denial = &denials[before];
+        assert_eq!((&denial["attempt"], &denial["reason"]), (&json!(attempt), &json!(reason)), "{tool}");
+    }
     assert!(receiver.recv(&mut [0; 8]).is_err(), "a datagram arrived");
-    gateway.logged("denied").await;
+}
+
+/// The denials in the log, as many as there must be by now.
+async fn denials(gateway: &Gateway, count: usize) -> Vec<Value> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let log = gateway.log();
+        let events = log.lines().map(|line| line.parse::<Value>().unwrap());
+        let denials: Vec<_> = events.filter(|event| event["message"] == "denied").collect();
+        if denials.len() >= count {
+            assert_eq!(denials.len(), count, "{log}");
+            return denials;
+        }
+        assert!(Instant::now() < end, "{count} denials are not in the log:\n{log}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use e2e::gateway::{Gateway, run};
 use e2e::guests;
 use e2e::site::Site;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn hello() -> String {
     format!("[servers.hello]\ncomponent = \"file:{}\"\n", guests::guest("hello").display())
@@ -16,6 +16,33 @@ fn hello() -> String {
 async fn greets(gateway: &Gateway) {
     let result = gateway.client().call("hello__greet", json!({ "name": "Ada" })).await;
     assert_eq!(result["isError"], false, "{result}");
+}
+
+/// The warnings in a log so far, with the site's folder as `SITE`.
+fn warnings(log: &str, site: &Site) -> Vec<String> {
+    let events =
+        log.lines().map(|line| line.parse::<Value>().unwrap_or_else(|error| panic!("{error}: {line}")));
+    let warnings = events.filter(|event| event["level"] == "WARN");
+    let text =
+        |event: Value| event["message"].as_str().unwrap().replace(&site.dir().display().to_string(), "SITE");
+    warnings.map(text).collect()
+}
+
+/// `FILE` for the names of files in the cache, which are a digest or random letters.
+fn without_names(warning: &str) -> String {
+    let mut parts = warning.split("/compiled/");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let end = part.find(['`', '"']).unwrap();
+        text.push_str("/compiled/FILE");
+        text.push_str(&part[end..]);
+    }
+    text
+}
+
+/// All of them at the start: the last line of it is the address.
+async fn warnings_at_the_start(gateway: &Gateway, site: &Site) -> Vec<String> {
+    warnings(&gateway.logged("serving at").await, site)
 }
 
 /// A small file system on a folder of the site, unmounted on drop.
@@ -39,11 +66,11 @@ impl Drop for Mount {
 #[tokio::test]
 async fn a_read_only_state_directory_costs_the_cache_and_is_told() {
     let site = Site::new(&hello());
-    let _mount = Mount::tmpfs(site.path("state"), "ro,size=1m");
+    let _mount = Mount::tmpfs(site.path("state"), "ro,size=1m,mode=0700");
     let gateway = Gateway::start(&site).await;
     greets(&gateway).await;
-    let log = gateway.logged("ead-only").await;
-    assert!(log.contains("state"), "{log}");
+    let expected = "compiled code is not kept in `SITE/state/compiled`: Read-only file system (os error 30)";
+    assert_eq!(warnings_at_the_start(&gateway, &site).await, [expected]);
 }
 
 #[tokio::test]
@@ -52,7 +79,12 @@ async fn a_full_state_directory_costs_the_cache_and_is_told() {
     let _mount = Mount::tmpfs(site.path("state"), "size=16k,mode=0700");
     let gateway = Gateway::start(&site).await;
     greets(&gateway).await;
-    gateway.logged("o space left").await;
+    let [warning] = &warnings_at_the_start(&gateway, &site).await[..] else { panic!("{}", gateway.log()) };
+    assert_eq!(
+        without_names(warning),
+        "compiled code was not kept in `SITE/state/compiled/FILE`: No space left on device (os error 28) at path \
+         \"SITE/state/compiled/FILE\""
+    );
 }
 
 #[tokio::test]
@@ -66,8 +98,11 @@ async fn two_gateways_share_a_state_directory() {
         let gateway = Gateway::start(&other).await;
         (other, gateway)
     });
-    greets(&first).await;
-    greets(&second.1).await;
+    let (other, second) = second;
+    for (gateway, site) in [(&first, &site), (&second, &other)] {
+        greets(gateway).await;
+        assert_eq!(warnings_at_the_start(gateway, site).await, [""; 0]);
+    }
 }
 
 #[tokio::test]
@@ -96,6 +131,9 @@ async fn a_second_start_takes_compiled_code_from_the_cache() {
     let site = Site::new(&hello());
     drop(Gateway::start(&site).await);
     let before = contents(&site);
+    let is_code =
+        |(path, _): &(std::path::PathBuf, u64)| path.extension().is_some_and(|ending| ending == "cwasm");
+    assert_eq!(before.iter().filter(|file| is_code(file)).count(), 1, "{before:?}");
     let gateway = Gateway::start(&site).await;
     greets(&gateway).await;
     assert_eq!(before, contents(&site), "nothing was written again");
