@@ -30,13 +30,13 @@ mod stdio;
 use context::Context;
 use failure::Failure;
 
-use crate::{allocator, logging};
+use crate::{allocator, descriptors, logging};
 
 /// Time that the end of the process waits for calls which nobody waits for any more. A slice takes less
 /// than a millisecond, unless the guest is in a host call that hangs.
 const LAST_SLICE: Duration = Duration::from_millis(500);
 
-/// Threads of the event loop at least, and for long calls.
+/// Threads of the event loop at least.
 const MIN_WORKERS: usize = 2;
 
 /// An MCP gateway in which every tool call runs in its own sandbox
@@ -90,7 +90,8 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<(), Failure> {
     allocator::give_back();
-    let scheduler = Scheduler::start(workers());
+    descriptors::allow_all();
+    let scheduler = Scheduler::start(Scheduler::threads_for(processors()));
     let scheduler = Arc::new(
         scheduler.map_err(|error| Failure::new("cannot start the threads for calls").because(&error))?,
     );
@@ -109,10 +110,14 @@ fn start(cli: Cli) -> Result<(), Failure> {
     result
 }
 
-/// A thread per core: what takes long is on the threads of the runtime's scheduler. Two at least, so
-/// that a short call which waits for a page from the disk does not keep health waiting.
+/// A thread per processor: what takes long is on the threads of the scheduler. Two at least, so that a
+/// short call which waits for a page from the disk does not keep health waiting.
 fn workers() -> usize {
-    std::thread::available_parallelism().map_or(MIN_WORKERS, NonZero::get).max(MIN_WORKERS)
+    processors().max(MIN_WORKERS)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 async fn run(command: Command, context: &Context) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ pub mod authorize;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+mod descriptors;
 pub mod error;
 #[cfg(test)]
 mod fake;

@@ -2,9 +2,8 @@
 //!
 //! Four clients repeat one attack while health is asked and another server's tool is called. The
 //! clients, the measuring and the gateway share the machine's cores; so what is compared is the
-//! same load with and without the attack, in one run. An attacker that computes takes its turns
-//! like everybody else: what others keep depends on how many want the cores, and is told; that they
-//! are never starved is held to.
+//! same load with and without the attack, in one run. What others keep is told for each attack; a
+//! machine that is busy with something else for a moment gets another try.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use e2e::client::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::run::QUIET;
@@ -34,9 +33,11 @@ const UNFOLD: Duration = Duration::from_millis(300);
 /// for the same cores.
 const HEALTH: Duration = Duration::from_millis(50);
 
-/// What others keep at least of their calls, in percent. About half is usual; the rest is for machines
-/// that are busy with something else.
-const KEPT_CALLS: usize = 15;
+/// What others keep at least of their calls, in percent. 70 to 100 is usual.
+const KEPT_CALLS: usize = 50;
+
+/// How often an attack is measured before what others kept counts as too little.
+const TRIES: usize = 3;
 
 /// How much more memory the gateway may hold when all is over: what allocators keep for later.
 const KEPT: u64 = 48 << 20;
@@ -86,17 +87,7 @@ async fn the_gateway_keeps_serving_while_it_is_attacked() {
     let resident = resident(&world);
     let mut faults = Vec::new();
     for attack in ATTACKS {
-        let before = measure(&world).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let attackers: Vec<_> = (0..ATTACKERS).map(|_| attack_until(&world, *attack, &stop)).collect();
-        tokio::time::sleep(UNFOLD).await;
-        let during = measure(&world).await;
-        stop.store(true, Ordering::Relaxed);
-        let mut attacks = 0;
-        for attacker in attackers {
-            attacks += attacker.await.unwrap();
-        }
-        faults.extend(judge(*attack, attacks, &before, &during));
+        faults.extend(withstand(&world, *attack).await);
     }
     let after = settled(&world, resident).await;
     report(&format!("resident: {} MiB before, {} MiB after", resident >> 20, after >> 20));
@@ -106,7 +97,33 @@ async fn the_gateway_keeps_serving_while_it_is_attacked() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What an attack did to others.
+/// What an attack did to others, in the last of its tries.
+async fn withstand(world: &Arc<World>, attack: (&'static str, &'static str, &'static str)) -> Vec<String> {
+    let mut faults = Vec::new();
+    for _ in 0..TRIES {
+        faults = measured(world, attack).await;
+        if faults.is_empty() {
+            break;
+        }
+    }
+    faults
+}
+
+async fn measured(world: &Arc<World>, attack: (&'static str, &'static str, &'static str)) -> Vec<String> {
+    let before = measure(world).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let attackers: Vec<_> = (0..ATTACKERS).map(|_| attack_until(world, attack, &stop)).collect();
+    tokio::time::sleep(UNFOLD).await;
+    let during = measure(world).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut attacks = 0;
+    for attacker in attackers {
+        attacks += attacker.await.unwrap();
+    }
+    judge(attack, attacks, &before, &during)
+}
+
+/// What is wrong with what was measured.
 fn judge(attack: (&str, &str, &str), attacks: usize, before: &Measured, during: &Measured) -> Vec<String> {
     let name = format!("{} {}", attack.0, attack.1);
     let (median, late) = (at(&during.health, 50), at(&during.health, 95));
@@ -180,9 +197,9 @@ fn attack_until(
     })
 }
 
-async fn attempt(world: &World, client: &Client, (_, tool, arguments): (&str, &str, &str)) -> Value {
+async fn attempt(world: &World, client: &Client, (_, tool, arguments): (&str, &str, &str)) {
     let arguments = arguments.replace("${GRANTED}", &world.servers.granted.to_string());
-    client.try_call(tool, serde_json::from_str(&arguments).unwrap()).await
+    client.call_unread(tool, serde_json::from_str(&arguments).unwrap()).await;
 }
 
 /// The resident memory once it is down again, or after a while.

@@ -80,8 +80,17 @@ impl Client {
         self.request("tools/call", Some(tool), json!({ "name": tool, "arguments": arguments })).await
     }
 
+    /// `tools/call`; the reply is taken and not looked into, for who only wants to keep the gateway busy.
+    pub async fn call_unread(&self, tool: &str, arguments: Value) {
+        drop(self.send("tools/call", Some(tool), json!({ "name": tool, "arguments": arguments })).await);
+    }
+
     /// Any request of the stateless revision, with its headers and `_meta`.
-    pub async fn request(&self, method: &str, name: Option<&str>, mut params: Value) -> Value {
+    pub async fn request(&self, method: &str, name: Option<&str>, params: Value) -> Value {
+        self.send(method, name, params).await.json()
+    }
+
+    async fn send(&self, method: &str, name: Option<&str>, mut params: Value) -> Reply {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": REVISION,
             "io.modelcontextprotocol/clientInfo": { "name": "e2e", "version": "1" },
@@ -90,7 +99,7 @@ impl Client {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut headers = vec![("mcp-protocol-version", REVISION), ("mcp-method", method)];
         headers.extend(name.map(|name| ("mcp-name", name)));
-        self.post(&headers, body.to_string()).await.json()
+        self.post(&headers, body.to_string()).await
     }
 
     /// A POST with the usual `content-type` and `accept`, these headers, and this body.

@@ -18,17 +18,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_task::FallibleTask;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 
 pub use self::pace::Pace;
 use self::threads::Threads;
 
-/// Time that a call may take of the thread that asks for it. A tenth of it is what moving to another
-/// thread costs, and an event loop that is held up for so long is not noticed.
-const SHORT: Duration = Duration::from_micros(250);
+/// Processor time that a call may take of the thread that asks for it. A tenth of it is what moving to
+/// another thread costs, and an event loop that is held up for so long is not noticed.
+const SHORT: Duration = Duration::from_micros(500);
+
+/// Threads on small machines.
+const MIN_THREADS: usize = 4;
 
 /// A call to be run: whatever it borrows, it owns.
 pub type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -63,6 +67,12 @@ pub enum Begin {
 pub struct Stopped;
 
 impl Scheduler {
+    /// Threads that suit so many processors: more, since a host call may hold one while it copies.
+    #[must_use]
+    pub fn threads_for(processors: usize) -> usize {
+        (2 * processors).max(MIN_THREADS)
+    }
+
     /// Starts so many threads, at least one.
     ///
     /// # Errors
@@ -136,7 +146,8 @@ impl Lane {
     }
 }
 
-/// Work, and how long it has held a thread.
+/// Work, and the processor time that it has taken. Not the time of a clock on the wall: a short call
+/// that lost its processor to another process is still a short one.
 struct Timed<T> {
     work: Work<T>,
     busy: Duration,
@@ -147,9 +158,9 @@ impl<T> Future for Timed<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let since = Instant::now();
+        let since = processor_time();
         let polled = self.work.as_mut().poll(cx);
-        self.busy += since.elapsed();
+        self.busy += processor_time().saturating_sub(since);
         polled
     }
 }
@@ -158,4 +169,10 @@ impl<T> Drop for Timed<T> {
     fn drop(&mut self) {
         self.pace.took(self.busy > SHORT);
     }
+}
+
+/// What this thread has used so far.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap_or_default()
 }

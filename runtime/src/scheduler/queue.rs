@@ -1,72 +1,120 @@
 //! Who is next: one turn per lane in rotation, first come first served within a lane.
 //!
-//! Pure: no threads, no clocks. So one server with a thousand calls and another with one get as many
-//! turns each.
+//! Pure: no threads, no clocks. One server with a thousand calls and another with one get as many turns
+//! each; and however long a turn takes, no server has all of the threads.
 
 use std::collections::{HashMap, VecDeque};
 
 /// What waits for a turn, by lane.
 #[derive(Debug)]
 pub(super) struct RunQueue<T> {
-    waiting: HashMap<u64, VecDeque<T>>,
+    lanes: HashMap<u64, Waiting<T>>,
     /// Lanes in which something waits, each once.
     rotation: VecDeque<u64>,
+    /// Turns that a lane may have at a time.
+    at_a_time: usize,
 }
 
-impl<T> Default for RunQueue<T> {
+/// A lane in which something waits or has its turn.
+#[derive(Debug)]
+struct Waiting<T> {
+    items: VecDeque<T>,
+    turns: usize,
+}
+
+impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), rotation: VecDeque::new() }
+        Self { items: VecDeque::new(), turns: 0 }
     }
 }
 
 impl<T> RunQueue<T> {
-    /// Lets `item` wait behind all others of its lane.
-    pub(super) fn push(&mut self, lane: u64, item: T) {
-        let waiting = self.waiting.entry(lane).or_default();
-        if waiting.is_empty() {
-            self.rotation.push_back(lane);
-        }
-        waiting.push_back(item);
+    /// A queue for so many threads, of which a lane may have all but one. Against a server whose turns
+    /// never end, as when huge results are copied.
+    pub(super) fn for_threads(threads: usize) -> Self {
+        let at_a_time = threads.saturating_sub(1).max(1);
+        Self { lanes: HashMap::new(), rotation: VecDeque::new(), at_a_time }
     }
 
-    /// Takes the next one.
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let lane = self.rotation.pop_front()?;
-        let waiting = self.waiting.get_mut(&lane)?;
-        let item = waiting.pop_front();
-        if waiting.is_empty() {
-            self.waiting.remove(&lane);
-        } else {
+    /// Lets `item` wait behind all others of its lane.
+    pub(super) fn push(&mut self, lane: u64, item: T) {
+        let waiting = self.lanes.entry(lane).or_default();
+        if waiting.items.is_empty() {
             self.rotation.push_back(lane);
         }
-        item
+        waiting.items.push_back(item);
+    }
+
+    /// Takes the next one, whose turn begins.
+    pub(super) fn pop(&mut self) -> Option<(u64, T)> {
+        let free = |lane: &u64| self.lanes[lane].turns < self.at_a_time;
+        let place = self.rotation.iter().position(free)?;
+        let lane = self.rotation.remove(place)?;
+        let waiting = self.lanes.get_mut(&lane)?;
+        waiting.turns += 1;
+        let item = waiting.items.pop_front()?;
+        if !waiting.items.is_empty() {
+            self.rotation.push_back(lane);
+        }
+        Some((lane, item))
+    }
+
+    /// Ends a turn.
+    pub(super) fn done(&mut self, lane: u64) {
+        let Some(waiting) = self.lanes.get_mut(&lane) else { return };
+        waiting.turns -= 1;
+        if waiting.turns == 0 && waiting.items.is_empty() {
+            self.lanes.remove(&lane);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
     use super::RunQueue;
 
     #[test]
     fn lanes_take_turns_however_many_wait_in_one() {
-        let mut queue = RunQueue::default();
+        let mut queue = RunQueue::for_threads(1);
         for item in ["a1", "a2", "a3", "a4"] {
             queue.push(1, item);
         }
         queue.push(2, "b1");
         queue.push(3, "c1");
         queue.push(2, "b2");
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| {
+            let (lane, item) = queue.pop()?;
+            queue.done(lane);
+            Some(item)
+        })
+        .collect();
         assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]);
     }
 
     #[test]
+    fn a_lane_whose_turns_do_not_end_leaves_a_thread_to_others() {
+        let mut queue = RunQueue::for_threads(3);
+        for item in 0..10 {
+            queue.push(1, item);
+        }
+        assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some((1, 0)), Some((1, 1)), None));
+        queue.push(2, 100);
+        assert_eq!(queue.pop(), Some((2, 100)));
+        queue.done(1);
+        assert_eq!(queue.pop(), Some((1, 2)));
+    }
+
+    #[test]
     fn nothing_is_kept_of_a_lane_in_which_nobody_waits() {
-        let mut queue = RunQueue::default();
+        let mut queue = RunQueue::for_threads(2);
         for lane in 0..100 {
             queue.push(lane, ());
         }
-        while queue.pop().is_some() {}
-        assert!(queue.waiting.is_empty() && queue.rotation.is_empty());
+        while let Some((lane, ())) = queue.pop() {
+            queue.done(lane);
+        }
+        assert!(queue.lanes.is_empty() && queue.rotation.is_empty());
     }
 }

@@ -15,14 +15,14 @@ use super::queue::RunQueue;
 const NICE: i32 = 10;
 
 /// What the threads share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Threads {
     state: Mutex<State>,
     /// Told when somebody waits for a turn, at the end, and when a thread has ended.
     news: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     queue: RunQueue<Runnable>,
     stopped: bool,
@@ -32,7 +32,8 @@ struct State {
 
 impl Threads {
     pub(super) fn start(count: usize) -> io::Result<Arc<Self>> {
-        let threads = Arc::new(Self::default());
+        let state = State { queue: RunQueue::for_threads(count), stopped: false, running: 0 };
+        let threads = Arc::new(Self { state: Mutex::new(state), news: Condvar::new() });
         for n in 0..count {
             threads.state().running += 1;
             let own = Arc::clone(&threads);
@@ -63,7 +64,7 @@ impl Threads {
     pub(super) fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;
-        let queue = std::mem::take(&mut state.queue);
+        let queue = std::mem::replace(&mut state.queue, RunQueue::for_threads(1));
         drop(state);
         self.news.notify_all();
         // Not under the lock: a call that is dropped may wake another one.
@@ -83,23 +84,30 @@ impl Threads {
 
     fn work(&self) {
         step_back();
-        while let Some(slice) = self.next() {
+        while let Some((lane, slice)) = self.next() {
             // A call that panics hands that on to whoever waits for it; what gets here is from a drop.
             drop(catch_unwind(AssertUnwindSafe(|| slice.run())));
             // Whoever else wants this core gets it now and not when the system's own slice is over.
             thread::yield_now();
+            self.done(lane);
         }
         self.leave();
     }
 
-    fn next(&self) -> Option<Runnable> {
+    /// Whoever waits for a turn in this lane may be one that another thread had to pass by.
+    fn done(&self, lane: u64) {
+        self.state().queue.done(lane);
+        self.news.notify_one();
+    }
+
+    fn next(&self) -> Option<(u64, Runnable)> {
         let mut state = self.state();
         loop {
             if state.stopped {
                 return None;
             }
-            if let Some(slice) = state.queue.pop() {
-                return Some(slice);
+            if let Some(turn) = state.queue.pop() {
+                return Some(turn);
             }
             state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -112,7 +112,7 @@ pub struct EngineOptions {
     pub pool: PoolPlan,
     /// Memory mappings that the process may have.
     pub mappings: u64,
-    /// Where calls go that take long; `None` for threads of its own, one per processor.
+    /// Where calls go that take long; `None` for threads of its own.
     pub scheduler: Option<Arc<Scheduler>>,
 }
 
@@ -196,7 +196,7 @@ impl Engine {
         let mappings = options.pool.rest(options.mappings);
         let scheduler = match &options.scheduler {
             Some(scheduler) => Arc::clone(scheduler),
-            None => Arc::new(Scheduler::start(Host::read().processors)?),
+            None => Arc::new(Scheduler::start(Scheduler::threads_for(Host::read().processors))?),
         };
         let metered = [Some(&on_demand), pooled.as_ref().map(|(pool, _)| &pool.wasmtime)];
         let ticker = match options.metering {
