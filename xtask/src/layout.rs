@@ -37,6 +37,12 @@ pub(crate) fn binaries() -> Result<PathBuf> {
         .ok_or_else(|| Failure::new(format!("{} has no parent folder", exe.display())))
 }
 
+/// This program. The path of what runs may be that of a file which a build has replaced meanwhile, so it
+/// is looked up by its name.
+pub(crate) fn xtask() -> Result<PathBuf> {
+    Ok(binaries()?.join("xtask"))
+}
+
 /// The gateway, as it was built beside xtask itself.
 pub(crate) fn toolgate() -> Result<PathBuf> {
     Ok(binaries()?.join("toolgate"))

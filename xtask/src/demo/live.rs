@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::connections::SERVES;
 use super::signals;
+use crate::layout;
 use crate::process::{self, Failure, Result};
 
 /// How long it may take to serve: nothing is built, but components may have to be compiled.
@@ -43,9 +44,7 @@ struct Demo {
 
 impl Demo {
     fn start() -> Result<Self> {
-        let exe = std::env::current_exe()
-            .map_err(|e| Failure::new(format!("the path of this program is unknown: {e}")))?;
-        let mut command = Command::new(exe);
+        let mut command = Command::new(layout::xtask()?);
         command.args(["demo", "--built", "--port", "0"]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(|e| process::not_started(&command, &e))?;
         let (sender, lines) = mpsc::channel();

@@ -9,11 +9,22 @@ use std::process::Command;
 
 use crate::process::{self, Failure, Result};
 
+/// What `cargo run` tells a program about its own package. Build scripts of dependencies look at some of
+/// it and would run again, and everything that stands on them be compiled again, whenever a person and
+/// we take turns.
+const OF_THIS_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+
 /// The cargo that started us, so that every build uses the same toolchain.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(crate::layout::root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OF_THIS_PACKAGE.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
