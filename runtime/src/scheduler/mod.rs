@@ -27,8 +27,8 @@ use tokio::runtime::Handle;
 pub use self::pace::Pace;
 use self::threads::Threads;
 
-/// Processor time that a call may take of the thread that asks for it. A tenth of it is what moving to
-/// another thread costs, and an event loop that is held up for so long is not noticed.
+/// Processor time that a call may take of the thread that asks for it: many times what most calls take,
+/// and less than anybody who waits for the event loop would notice.
 const SHORT: Duration = Duration::from_micros(500);
 
 /// Threads on small machines.

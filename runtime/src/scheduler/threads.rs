@@ -10,8 +10,8 @@ use async_task::Runnable;
 
 use super::queue::RunQueue;
 
-/// How much the threads step back behind all others of the process: where both want a core, about a
-/// tenth of it is theirs. Lowering it needs no rights; nobody could raise it again.
+/// How much the threads step back behind all others of the process: by Linux's weights, where one of
+/// each kind wants a core, a tenth of it is theirs. It needs no rights; nobody could take it back.
 const NICE: i32 = 10;
 
 /// What the threads share.
