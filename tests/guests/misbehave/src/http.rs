@@ -2,18 +2,19 @@
 //! authorities that a polite client library would not let through.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Read;
 
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{
     Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
     Scheme,
 };
+use wasip2::io::streams::StreamError;
 
 use crate::{Seen, text};
 
-/// Written at a time when a body is uploaded.
-const CHUNK: usize = 16 * 1024;
+/// Written at a time when a body is uploaded: the most that WASI lets a blocking write take.
+const CHUNK: usize = 4096;
 
 /// Sends a request and gives status, headers and body.
 pub(crate) fn request(method: &str, url: &str, headers: &[(String, String)], body: Option<&str>) -> Seen {
@@ -21,7 +22,7 @@ pub(crate) fn request(method: &str, url: &str, headers: &[(String, String)], bod
     let sending = request.body().map_err(|()| "the request has no body".to_owned())?;
     let pending = handle(request, None).map_err(text)?;
     if let Some(body) = body {
-        send(&sending, body.as_bytes(), body.len() as u64)?;
+        send(&sending, body.as_bytes().chunks(CHUNK))?;
     }
     OutgoingBody::finish(sending, None).map_err(text)?;
     describe(receive(&pending)?)
@@ -36,12 +37,13 @@ pub(crate) fn raw_request(scheme: &str, authority: Option<&str>, path: Option<&s
     describe(receive(&handle(request, None).map_err(text)?)?)
 }
 
-/// Uploads a body of this many bytes.
+/// Uploads a body of this many bytes, in whole chunks.
 pub(crate) fn upload(url: &str, bytes: u64) -> Seen {
     let request = prepare("POST", url, &[])?;
     let sending = request.body().map_err(|()| "the request has no body".to_owned())?;
     let pending = handle(request, None).map_err(text)?;
-    send(&sending, &[b'x'; CHUNK], bytes)?;
+    let whole = usize::try_from(bytes).map_err(text)? / CHUNK;
+    send(&sending, std::iter::repeat_n(&[b'x'; CHUNK][..], whole))?;
     OutgoingBody::finish(sending, None).map_err(text)?;
     describe(receive(&pending)?)
 }
@@ -97,18 +99,27 @@ fn prepare(method: &str, url: &str, headers: &[(String, String)]) -> Result<Outg
     Ok(request)
 }
 
-/// Writes `chunk` again and again until `bytes` are sent.
-fn send(sending: &OutgoingBody, chunk: &[u8], bytes: u64) -> Result<(), String> {
-    let mut stream = sending.write().map_err(|()| "the body was written already".to_owned())?;
-    let mut left = bytes;
-    while left > 0 {
-        let part = usize::try_from(left).unwrap_or(chunk.len()).min(chunk.len());
+/// Writes piece after piece.
+///
+/// Failures are in the words of WASI, as `std`'s depend on which step of a write finds that the stream
+/// has ended.
+fn send<'a>(sending: &OutgoingBody, pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    let stream = sending.write().map_err(|()| "the body was written already".to_owned())?;
+    let mut sent = 0;
+    for piece in pieces {
         stream
-            .write_all(&chunk[..part])
-            .map_err(|error| format!("refused after {} bytes: {error}", bytes - left))?;
-        left -= part as u64;
+            .blocking_write_and_flush(piece)
+            .map_err(|error| format!("refused after {sent} bytes: {}", why(&error)))?;
+        sent += piece.len();
     }
-    stream.flush().map_err(|error| error.to_string())
+    Ok(())
+}
+
+fn why(error: &StreamError) -> String {
+    match error {
+        StreamError::Closed => "the stream is closed".to_owned(),
+        StreamError::LastOperationFailed(error) => error.to_debug_string(),
+    }
 }
 
 fn receive(pending: &FutureIncomingResponse) -> Result<IncomingResponse, String> {
