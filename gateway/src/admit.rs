@@ -38,9 +38,10 @@ pub const MAX_CALLS: u32 = 10_000;
 /// Calls that may wait for the gateway's own permits or memory.
 const MAX_WAITING: u32 = 4_096;
 
-/// The part of the memory that calls may take, unless set: the rest is for code, connections and
-/// answers.
-const MEMORY_PART: (u64, u64) = (3, 4);
+/// The part of the memory that calls may take, unless set. Of the rest, a sixteenth of the whole each is
+/// for bodies and answers, an eighth for what slots of the pool keep while they wait, and as much for code,
+/// connections, and what allocators keep.
+const MEMORY_PART: (u64, u64) = (5, 8);
 
 /// What all calls of the gateway share.
 #[derive(Debug)]

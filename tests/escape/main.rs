@@ -12,6 +12,7 @@
 
 mod attempt;
 mod observed;
+mod rest;
 mod run;
 mod servers;
 mod transcript;

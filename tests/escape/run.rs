@@ -76,6 +76,9 @@ async fn attempt_in(world: &mut World, family: &str, attempt: &Attempt) -> Strin
         made.push(Made { step, tool, reply: call.await.unwrap() });
     }
     world.recorded(begin, made.len()).await;
+    let left = world.changeable();
+    world.at_rest(&name).await;
+    assert!(world.changeable() == left, "{name}: files change after the call");
     let log = world.gateway.log()[begin..].to_owned();
     describe(&made, &log, &mut seen);
     let text = transcript(world, attempt, &seen);

@@ -7,7 +7,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// How long a connection may be idle before its server lets go.
@@ -33,14 +33,30 @@ struct Facts {
     strays: Mutex<Vec<String>>,
     /// Connections to `granted` that are open.
     open: AtomicUsize,
+    /// Told when who does not read shall do so.
+    read_on: Condvar,
+    unread: Mutex<Unread>,
+}
+
+/// Connections whose sender is made to wait.
+#[derive(Default)]
+struct Unread {
+    /// How often they were told to read on.
+    turn: usize,
+    /// Bytes that the last sender handed over, as it says itself.
+    handed_over: Option<usize>,
 }
 
 impl Servers {
     /// Starts both. Their threads end with the process.
     pub(crate) fn start(canary: &str) -> Self {
-        let facts =
-            Facts { canary: canary.to_owned(), strays: Mutex::default(), open: AtomicUsize::default() };
-        let facts = Arc::new(facts);
+        let facts = Arc::new(Facts {
+            canary: canary.to_owned(),
+            strays: Mutex::default(),
+            open: AtomicUsize::default(),
+            read_on: Condvar::new(),
+            unread: Mutex::default(),
+        });
         let granted = listen(Ipv4Addr::LOCALHOST.into(), 0).unwrap();
         let port = granted.local_addr().unwrap().port();
         serve(granted, &facts, answer_granted);
@@ -65,6 +81,12 @@ impl Servers {
             strays.push("a datagram".to_owned());
         }
         strays
+    }
+
+    /// Has connections read that were not: the call that they are of is over.
+    pub(crate) fn read_on(&self) {
+        self.facts.unread.lock().unwrap().turn += 1;
+        self.facts.read_on.notify_all();
     }
 
     /// Connections to `granted` that are open now.
@@ -121,7 +143,12 @@ fn answer_granted(facts: &Facts, mut stream: TcpStream, request: &str) -> std::i
             (0..10_000).try_for_each(|n| stream.write_all(format!("x-{n}: y\r\n").as_bytes()))?;
             stream.write_all(b"content-length: 0\r\n\r\n")
         }
+        "/v1/unread" => leave_unread(facts, stream),
         "/v1/silent" => keep_waiting(stream),
+        path if path.starts_with("/v1/sent/") => {
+            facts.unread.lock().unwrap().handed_over = path["/v1/sent/".len()..].parse().ok();
+            text(&mut stream, request)
+        }
         path if path.starts_with("/v1/") => text(&mut stream, request),
         _ => answer_stray(facts, stream, request),
     }
@@ -134,6 +161,29 @@ fn keep_waiting(mut stream: TcpStream) -> std::io::Result<()> {
     loop {
         stream.write_all(b"x")?;
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Answers and then reads nothing until the call is over, so that its last write can't end before. What
+/// the gateway had not sent by then it must not send any more.
+fn leave_unread(facts: &Facts, mut stream: TcpStream) -> std::io::Result<()> {
+    let unread = facts.unread.lock().unwrap();
+    let turn = unread.turn;
+    stream.write_all(b"go")?;
+    let (mut unread, _) =
+        facts.read_on.wait_timeout_while(unread, PATIENCE, |unread| unread.turn == turn).unwrap();
+    let handed_over = unread.handed_over.take();
+    drop(unread);
+    // A connection that is cut off ends as well.
+    let arrived = std::io::copy(&mut stream, &mut std::io::sink());
+    match (handed_over, arrived) {
+        (Some(handed_over), Ok(arrived)) if arrived < handed_over as u64 => Ok(()),
+        (_, Err(_)) => Ok(()),
+        (handed_over, Ok(arrived)) => {
+            let stray = format!("{arrived} bytes of {handed_over:?} that a call left unsent");
+            facts.strays.lock().unwrap().push(stray);
+            Ok(())
+        }
     }
 }
 

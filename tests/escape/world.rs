@@ -13,6 +13,7 @@ use e2e::site::Site;
 use serde_json::json;
 
 use crate::observed::Observed;
+use crate::rest::Rest;
 use crate::servers::Servers;
 
 /// Stands for every secret: it lies in files, in the gateway's environment, in another server's
@@ -24,6 +25,9 @@ const MAX_LOG: usize = 256 * 1024;
 
 /// How long the record of a call may take after its reply.
 const RECORDED: Duration = Duration::from_secs(5);
+
+/// How long servers may take to start, where many gateways start at a time.
+const STARTED: Duration = Duration::from_secs(60);
 
 /// How long the last connection of a call may take to close after the call ended.
 const CLOSED: Duration = Duration::from_secs(2);
@@ -46,6 +50,7 @@ pub(crate) struct World {
     pub(crate) site: Site,
     pub(crate) gateway: Gateway,
     pub(crate) servers: Servers,
+    rest: Rest,
 }
 
 impl World {
@@ -65,7 +70,9 @@ impl World {
             command = with_hosts(&site, &own, command);
         }
         let gateway = Gateway::launch(&site, command).await;
-        let world = Self { site, gateway, servers };
+        all_tried(&gateway, &format!("{own}{COMPANY}")).await;
+        let rest = Rest::of(gateway.pid()).await;
+        let world = Self { site, gateway, servers, rest };
         world.furnish();
         world
     }
@@ -113,6 +120,27 @@ impl World {
         files
     }
 
+    /// A copy of what attempts may change.
+    pub(crate) fn changeable(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(&self.site.path("rw"), &mut files);
+        files
+    }
+
+    /// Waits until nothing of the calls before goes on.
+    ///
+    /// # Panics
+    /// When something does, be it a connection, an open file or work.
+    pub(crate) async fn at_rest(&self, name: &str) {
+        self.servers.read_on();
+        let end = Instant::now() + CLOSED;
+        while self.servers.open() > 0 {
+            assert!(Instant::now() < end, "{name}: a connection outlives its call");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.rest.regained(name).await;
+    }
+
     /// Holds an attempt to what no transcript may bless.
     pub(crate) async fn check(&mut self, name: &str, seen: &str, log: &str) {
         assert!(!seen.contains(CANARY), "{name}: the canary left its place:\n{seen}");
@@ -122,11 +150,6 @@ impl World {
         assert!(!panicked, "{name}: the gateway panicked:\n{log}");
         assert_eq!(self.servers.strays(), [""; 0], "{name}: strays arrived");
         assert!(self.gateway.is_alive(), "{name}: the gateway ended:\n{log}");
-        let end = Instant::now() + CLOSED;
-        while self.servers.open() > 0 {
-            assert!(Instant::now() < end, "{name}: a connection outlives its call");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
         let health = reqwest::get(self.gateway.url("/health")).await.unwrap();
         assert!(health.status().is_success(), "{name}: health answers {}", health.status());
         let begin = self.gateway.log().len();
@@ -141,6 +164,19 @@ impl World {
         let end = Instant::now() + RECORDED;
         while Observed::calls(&self.gateway.log()[begin..]).len() < calls && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+/// Waits until every server is ready or refused. Slow ones come after the gateway's first catalog.
+async fn all_tried(gateway: &Gateway, config: &str) {
+    let names = config.lines().filter_map(|line| line.strip_prefix("[servers.")?.strip_suffix(']'));
+    let end = Instant::now() + STARTED;
+    for name in names.filter(|name| !name.contains('.')) {
+        let told = format!("\"server\":\"{name}\"");
+        while !gateway.log().contains(&told) {
+            assert!(Instant::now() < end, "{name} does not start:\n{}", gateway.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }

@@ -128,6 +128,17 @@ impl Setup {
     }
 }
 
+/// Bytes of an answer per byte of the result's JSON, at most: itself, and once more in quotes, which can
+/// double it.
+const ANSWER_PER_OUTPUT: u64 = 3;
+
+/// Bytes of memory that this process may use, and those of the largest answer to a call.
+pub(super) fn memory_and_answer(config: &Config) -> (u64, u64) {
+    let outputs = config.servers.values().map(|server| server.policy.limits.output);
+    let answer = outputs.max().unwrap_or(0).saturating_mul(ANSWER_PER_OUTPUT);
+    (Host::read().memory, answer)
+}
+
 /// Servers that were resolved, and the catalog that they make.
 pub(super) struct Resolved {
     pub(super) assembled: Vec<Assembled>,

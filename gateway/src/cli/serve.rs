@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use super::context::{Context, Setup, gateway_settings, start_log};
+use super::context::{Context, Setup, gateway_settings, memory_and_answer, start_log};
 use super::failure::Failure;
 use super::progress;
 use crate::assemble::Assembler;
@@ -47,7 +47,8 @@ impl Serve {
         let assembler = Setup::of(&config).assembler(context)?;
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
-        let settings = config.gateway.http.clone();
+        let (memory, answer) = memory_and_answer(&config);
+        let settings = config.gateway.http.clone().within(memory, answer);
         let served = http::serve(listener, Arc::clone(&gateway), settings, first);
         tokio::select! {
             ended = served => ended.map_err(|error| Failure::new("the listener failed").because(&error)),

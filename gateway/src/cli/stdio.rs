@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use super::context::{Context, Setup, gateway_settings, start_log};
+use super::context::{Context, Setup, gateway_settings, memory_and_answer, start_log};
 use super::failure::Failure;
 use super::progress;
 use super::serve::{signals, tell};
@@ -30,6 +30,8 @@ impl Stdio {
         start_log(config.gateway.log, Level::WARN)?;
         let (stopped, second) = signals()?;
         let limits = StdioSettings { drain: config.gateway.http.drain, ..StdioSettings::default() };
+        let (memory, answer) = memory_and_answer(&config);
+        let limits = limits.within(memory, answer);
         let assembler = Setup::of(&config).assembler(context)?;
         for note in assembler.notes() {
             tracing::warn!("{note}");

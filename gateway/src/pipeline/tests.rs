@@ -138,6 +138,26 @@ async fn calls_take_no_more_memory_together_than_there_is() {
 }
 
 #[tokio::test]
+async fn a_call_that_panics_gives_back_what_it_took() {
+    let mut fake = Fake::new(&[("panic", Does::Panic), ("echo", Does::Echo)]);
+    Arc::get_mut(&mut fake).unwrap().footprint = 600_000;
+    let limits = Limits { concurrency: 1, deadline: Duration::from_millis(200), ..Limits::default() };
+    let gate = Arc::new(Gate::new(&limits, Arc::new(Capacity::new(1, 1_000_000))));
+    let entry = ServerEntry { gate, ..fake::entry("s", Arc::clone(&fake) as _) };
+    let gateway = Gateway::new(fake::catalog(vec![entry]), GatewaySettings::default());
+    for tool in ["s__panic", "s__panic", "s__echo"] {
+        let request = ToolCall { view: View::All, name: tool.into(), arguments: raw("{}") };
+        let result = call(&gateway, &Principal::local(), request).await.unwrap().result;
+        match result {
+            Err(CallError::Internal(_)) => assert_eq!(tool, "s__panic"),
+            Err(other) => panic!("{tool}: {other}"),
+            Ok(_) => assert_eq!(tool, "s__echo"),
+        }
+    }
+    assert_eq!(fake.ended.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
 async fn a_call_that_could_not_start_before_its_deadline_is_turned_away_at_once() {
     let limits = Limits { concurrency: 1, deadline: Duration::from_millis(250), ..Limits::default() };
     let (gateway, fake) = limited(Does::Sleep(Duration::from_millis(200)), limits);

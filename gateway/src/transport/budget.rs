@@ -17,6 +17,16 @@ const SMALL: usize = 16 * 1024;
 /// One part in so many is kept for small messages.
 const KEPT: usize = 8;
 
+/// The part of the process's memory that messages of one kind may have.
+const MEMORY_PART: u64 = 16;
+
+/// Bytes that messages of one kind may have where there are `memory` for all, and one of them may have
+/// `largest`. Two of those must fit: one, and what is kept for small ones.
+pub(super) fn within(bytes: usize, memory: u64, largest: u64) -> usize {
+    let part = (memory / MEMORY_PART).max(largest.saturating_mul(2));
+    bytes.min(usize::try_from(part).unwrap_or(usize::MAX))
+}
+
 /// The memory of all messages of one kind.
 #[derive(Debug)]
 pub(super) struct Budget(Arc<Pool>);
@@ -119,6 +129,18 @@ mod tests {
             small.push(share);
         }
         assert_eq!(large.len(), 8);
+    }
+
+    #[test]
+    fn a_small_machine_has_small_budgets_and_room_for_the_largest_message_all_the_same() {
+        const MIB: u64 = 1 << 20;
+        let most = 128 << 20;
+        assert_eq!(within(most, 24 << 30, 8 * MIB), most);
+        assert_eq!(within(most, 512 * MIB, 8 * MIB), 32 << 20);
+        assert_eq!(within(most, 512 * MIB, 24 * MIB), 48 << 20);
+        assert_eq!(within(most, 512 * MIB, 1 << 40), most);
+        let mut share = Budget::new(within(most, 512 * MIB, 24 * MIB)).share();
+        assert_eq!(share.grow_to(24 << 20), Ok(()));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::mcp::initialize;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::respond;
-use crate::transport::budget::{Budget, Share, UNIT};
+use crate::transport::budget::{self, Budget, Share, UNIT};
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +55,16 @@ pub struct StdioSettings {
     pub answers: usize,
     /// Time for calls in flight to end when the gateway stops.
     pub drain: Duration,
+}
+
+impl StdioSettings {
+    /// Takes no more for answers than the process can spare of its `memory`, of which the largest answer
+    /// takes `answer`.
+    #[must_use]
+    pub fn within(mut self, memory: u64, answer: u64) -> Self {
+        self.answers = budget::within(self.answers, memory, answer);
+        self
+    }
 }
 
 impl Default for StdioSettings {

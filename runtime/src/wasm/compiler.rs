@@ -7,13 +7,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::process::{ChildStderr, ChildStdin, Command};
 
 use super::code;
 use super::engine::{Engine, Metering, compiling};
@@ -30,6 +31,9 @@ const MAX_WORDS: u64 = 4096;
 
 /// The child's status when it is the component that is at fault.
 const INVALID: u8 = 65;
+
+/// The child's status when the component makes more code than is loaded.
+const TOO_LARGE: u8 = 73;
 
 /// Where components are compiled.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +56,10 @@ pub(super) async fn run(engine: &Engine, bytes: &Bytes) -> Result<File, LoadErro
         Compiler::Process(arguments) => {
             let arguments = arguments.iter().map(String::as_str);
             let options = engine.options();
-            let cpu = cpu(options.compile_timeout).to_string();
-            in_process(arguments.chain([options.metering.as_str(), &cpu]), bytes).await
+            let cpu = cpu(options.compile_timeout);
+            let seconds = cpu.to_string();
+            let command = command(arguments.chain([options.metering.as_str(), &seconds]));
+            in_process(command, cpu, bytes).await
         }
     }
 }
@@ -71,35 +77,30 @@ fn on_thread(engine: &Engine, bytes: &[u8]) -> Result<File, LoadError> {
     Ok(file)
 }
 
-async fn in_process(arguments: impl Iterator<Item = &str>, bytes: &Bytes) -> Result<File, LoadError> {
+/// Runs the child that `command` starts, which may take `cpu` seconds of processor time.
+async fn in_process(mut command: Command, cpu: u64, bytes: &Bytes) -> Result<File, LoadError> {
     let code = code::unnamed().map_err(LoadError::Code)?;
     let out = code.try_clone().map_err(LoadError::Code)?;
-    let mut child = spawn(arguments, out).map_err(LoadError::Compiler)?;
+    command.stdin(Stdio::piped()).stdout(out).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(LoadError::Compiler)?;
     let fed = feed(child.stdin.take(), bytes);
     let words = read_words(child.stderr.take());
     // It may end before it has read everything; then its status says why.
     let (_, words) = tokio::join!(fed, words);
     let status = child.wait().await.map_err(LoadError::Compiler)?;
-    match status.code() {
-        Some(0) => Ok(code),
-        Some(status) if status == i32::from(INVALID) => Err(LoadError::Invalid { reason: words }),
-        _ => Err(LoadError::CompilerCrash(crash(status, &words))),
-    }
+    if status.success() { Ok(code) } else { Err(failure(status, words, cpu)) }
 }
 
 /// The descriptor of this very program works also after its file was replaced.
-fn spawn<'a>(arguments: impl Iterator<Item = &'a str>, out: File) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
+fn command<'a>(arguments: impl Iterator<Item = &'a str>) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command
         .args(arguments)
         .env_clear()
         .env("RAYON_NUM_THREADS", THREADS.to_string())
         .env("MALLOC_ARENA_MAX", "2")
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(out)
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
+        .current_dir("/");
+    command
 }
 
 async fn feed(stdin: Option<ChildStdin>, bytes: &Bytes) -> io::Result<()> {
@@ -118,18 +119,34 @@ async fn read_words(stderr: Option<ChildStderr>) -> String {
     load::one_line(&String::from_utf8_lossy(&words))
 }
 
-fn crash(status: ExitStatus, words: &str) -> String {
-    match words {
-        "" => status.to_string(),
-        words => format!("{status}: {words}"),
+/// What a child's end says of the component.
+fn failure(status: ExitStatus, words: String, cpu: u64) -> LoadError {
+    if status.code() == Some(INVALID.into()) {
+        return LoadError::Invalid { reason: words };
     }
+    let ended_by = |signal: Signal| status.signal() == Some(signal.as_raw());
+    if ended_by(Signal::XCPU) {
+        return LoadError::CompilerLimit(format!("{cpu} s of processor time"));
+    }
+    if status.code() == Some(TOO_LARGE.into()) || ended_by(Signal::XFSZ) {
+        return LoadError::CompilerLimit(format!("{} MiB of code", code::MAX_CODE >> 20));
+    }
+    let mut crash = status.to_string();
+    if ended_by(Signal::KILL) {
+        // `confine` sees to that.
+        crash.push_str("; where memory runs out, the compiler is the first to be killed");
+    }
+    if !words.is_empty() {
+        crash = format!("{crash}: {words}");
+    }
+    LoadError::CompilerCrash(crash)
 }
 
 /// The child's part: reads a component from `input`, writes its code to `output` and returns the
 /// status to exit with. What is wrong with the component goes to `words`.
 ///
-/// Gives itself limits first: `cpu` of processor time, 4 GiB of address space, and to be the first
-/// to go when memory runs out.
+/// Gives itself limits first: `cpu` of processor time, 4 GiB of address space, 512 MiB of output, to
+/// be the first to go when memory runs out, and to end with the thread that started it.
 #[must_use]
 pub fn compile(
     metering: Metering,
@@ -158,20 +175,33 @@ fn compile_all(metering: Metering, input: &mut dyn Read) -> Result<Vec<u8>, (u8,
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|error| (UNREADABLE, error.to_string()))?;
     let engine = compiling(metering).map_err(|error| (UNREADABLE, load::reason(&error)))?;
-    engine.precompile_component(&bytes).map_err(|error| (INVALID, load::reason(&error)))
+    let code = engine.precompile_component(&bytes).map_err(|error| (INVALID, load::reason(&error)))?;
+    // The limit of output holds as well, but only after so much was written.
+    if code.len() as u64 > code::MAX_CODE {
+        return Err((TOO_LARGE, format!("{} bytes of code", code.len())));
+    }
+    Ok(code)
 }
 
 fn confine(cpu: Duration) -> io::Result<()> {
-    let limit = |resource, most: u64| {
+    let limit = |resource, soft: u64, hard: u64| {
         // Lower ones stay.
-        let most = getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+        let most = |wanted: u64| Some(getrlimit(resource).maximum.map_or(wanted, |hard| hard.min(wanted)));
+        setrlimit(resource, Rlimit { current: most(soft), maximum: most(hard) })
     };
-    limit(Resource::As, ADDRESS_SPACE)?;
-    limit(Resource::Cpu, cpu.as_secs().max(1))?;
-    limit(Resource::Core, 0)?;
-    limit(Resource::Fsize, code::MAX_CODE)?;
+    let seconds = cpu.as_secs().max(1);
+    limit(Resource::As, ADDRESS_SPACE, ADDRESS_SPACE)?;
+    // The soft limit ends it by a signal of its own, so that it can be told what was exceeded.
+    limit(Resource::Cpu, seconds, seconds.saturating_add(1))?;
+    limit(Resource::Core, 0, 0)?;
+    limit(Resource::Fsize, code::MAX_CODE, code::MAX_CODE)?;
+    // A gateway that was killed stops nobody; what it started must not go on for nobody. The threads
+    // that start compilers end only with the gateway.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     // Where it can't be set, the kernel chooses by size, and the child is often the largest.
     std::fs::write("/proc/self/oom_score_adj", "1000").ok();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use super::capability::env::Env;
 use super::capability::files::Files;
 use super::capability::secrets;
 use super::compiled::CompiledCache;
-use super::engine::Engine;
+use super::engine::{ASYNC_STACK, Engine};
 use super::instances::{Instances, Loaded};
 use super::link;
 use super::load::{self, LoadError};
@@ -37,8 +37,8 @@ pub struct PrepareOptions<'a> {
     pub egress: Option<Arc<Egress>>,
 }
 
-/// Bytes that a call takes besides: its stack, its store, its tables of handles.
-const OVERHEAD: u64 = 128 * 1024;
+/// Bytes that a call takes besides: its stack, which recursion can fill, its store, its tables of handles.
+const OVERHEAD: u64 = ASYNC_STACK as u64 + 128 * 1024;
 
 /// Bytes of arguments that are read on the thread that asks. More of them take long to read.
 const FEW_ARGUMENTS: usize = 64 * 1024;

@@ -39,7 +39,7 @@ pub(super) const YIELD_INTERVAL: u64 = 200_000;
 const MAX_WASM_STACK: usize = 1024 * 1024;
 
 /// Bytes of the stack that a call runs on: guest code and the host functions that it calls.
-const ASYNC_STACK: usize = 2 * 1024 * 1024;
+pub(super) const ASYNC_STACK: usize = 2 * 1024 * 1024;
 
 /// Frames kept of a guest's backtrace. Against deep recursion making an error expensive.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not zero");

@@ -58,9 +58,12 @@ pub enum LoadError {
         /// The limit.
         after: Duration,
     },
-    /// A fault of the compiler, or more memory or processor time than it may take.
+    /// A fault of the compiler, or more memory than it may take.
     #[error("the compiler crashed on the component: {0}")]
     CompilerCrash(String),
+    /// More processor time than it may take, or more code than is loaded.
+    #[error("the component takes more to compile than {0}")]
+    CompilerLimit(String),
     /// The compiler's process can't be started.
     #[error("the compiler can't be started: {0}")]
     Compiler(io::Error),

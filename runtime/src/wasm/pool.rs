@@ -10,6 +10,7 @@ use std::fmt;
 
 use wasmtime::{Enabled, PoolingAllocationConfig};
 
+use super::engine::ASYNC_STACK;
 use crate::budget::{Budget, Share};
 use crate::host::Host;
 
@@ -33,7 +34,8 @@ const MAPPINGS_PART: (u64, u64) = (15, 16);
 /// Memory mappings that are left to everything but guests: threads, files, the allocator.
 const SPARE_MAPPINGS: u64 = 4_096;
 
-/// The part of the memory that warm slots may keep between calls.
+/// The part of the memory that all slots together may keep between calls. Admission counts what calls
+/// may take, and of a slot that waits for its next call it knows nothing.
 const MEMORY_PART: u64 = 8;
 
 /// Tables per memory: toolchains put one in the program and one or two in what adapts it to the
@@ -48,19 +50,34 @@ const MAX_PER_MODULE: u32 = 16;
 /// In the pool, address space is set aside for each table.
 pub(super) const TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Bytes of a table that are reset by writing instead of asking the kernel for new pages.
+/// Bytes of a table that are reset by writing instead of asking the kernel for new pages, where a slot
+/// may keep so much.
 const TABLE_RESIDENT: u64 = 64 * KIB;
 
 /// The same for a memory, where pages that were written can be told from the others.
 const MEMORY_RESIDENT: u64 = 2 * MIB;
+
+/// What a slot may keep besides its stack, at least, for its stack to be kept too.
+const ROOMY: u64 = 512 * KIB;
+
+/// The part of what a slot keeps that all its tables have.
+const TABLES_PART: u64 = 8;
+
+/// What a slot keeps is counted in pages.
+const PAGE: u64 = 4 * KIB;
+
+/// Bytes of a stack that are written for each call where stacks are emptied: most calls go no deeper.
+const STACK_RESIDENT: u64 = 16 * KIB;
 
 /// The size of the pool on a machine, and how its slots are reset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolPlan {
     /// Calls that can have their memory, tables and stack from the pool at a time; 0 without one.
     pub slots: u32,
-    /// Slots that keep their memory between two calls of the same server, at most.
-    pub warm: u32,
+    /// Bytes that a slot keeps of its memory between two calls, at most.
+    pub resident: u64,
+    /// What becomes of its stack.
+    pub stacks: Stacks,
     /// How memory is reset between two calls.
     pub reset: Reset,
 }
@@ -72,6 +89,26 @@ pub enum Reset {
     Written,
     /// The kernel takes all pages back, for this reason. It takes longer and is always right.
     All(String),
+}
+
+/// What becomes of a slot's stack between two calls. Nothing on it is ever read by the next one; but its
+/// pages stay, so that in time each slot would have a stack as large as the deepest recursion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stacks {
+    /// There is memory for all of them.
+    Kept,
+    /// The kernel takes back what is deeper than most calls go, which takes 2 µs of each call.
+    Emptied,
+}
+
+impl Stacks {
+    /// Bytes of its stack that a slot may keep.
+    fn resident(self) -> u64 {
+        match self {
+            Self::Kept => ASYNC_STACK as u64,
+            Self::Emptied => STACK_RESIDENT,
+        }
+    }
 }
 
 impl PoolPlan {
@@ -93,23 +130,24 @@ impl PoolPlan {
         let mappings = host.mappings.saturating_sub(SPARE_MAPPINGS) / MAPPINGS_PART.1 * MAPPINGS_PART.0;
         let most = mappings / MAPPINGS_PER_SLOT;
         let slots = if most < MIN_SLOTS { 0 } else { calls.clamp(MIN_SLOTS, MAX_SLOTS).min(most) };
-        let warm = (host.memory / MEMORY_PART / (MEMORY_RESIDENT + TABLE_RESIDENT)).clamp(1, MAX_SLOTS);
+        let kept = host.memory / MEMORY_PART / slots.max(1);
+        let roomy = kept >= Stacks::Kept.resident() + ROOMY;
+        let stacks = if roomy { Stacks::Kept } else { Stacks::Emptied };
+        let kept = kept.saturating_sub(stacks.resident());
         let reset = match &host.swap {
             Some(why) => Reset::All(why.clone()),
             None if !scan => Reset::All("the kernel has no PAGEMAP_SCAN, which Linux 6.7 brought".to_owned()),
             None => Reset::Written,
         };
-        Self { slots: small(slots), warm: small(warm.min(slots)), reset }
+        // All of it would be written for each call.
+        let resident =
+            if reset == Reset::Written { MEMORY_RESIDENT.min(pages(kept - kept / TABLES_PART)) } else { 0 };
+        Self { slots: small(slots), resident, stacks, reset }
     }
 
     /// What wasmtime is told.
     fn config(&self) -> PoolingAllocationConfig {
         let mut config = PoolingAllocationConfig::new();
-        let (memory, table) = match self.reset {
-            Reset::Written => (MEMORY_RESIDENT, TABLE_RESIDENT),
-            // All of it would be written for each call.
-            Reset::All(_) => (0, 0),
-        };
         config
             .total_memories(self.slots)
             .total_stacks(self.slots)
@@ -120,11 +158,17 @@ impl PoolPlan {
             .max_memories_per_module(MAX_PER_MODULE)
             .max_tables_per_module(MAX_PER_MODULE)
             .table_elements(TABLE_ELEMENTS)
-            .max_unused_warm_slots(self.warm)
-            .linear_memory_keep_resident(bytes(memory))
-            .table_keep_resident(bytes(table))
+            .max_unused_warm_slots(self.slots)
+            .linear_memory_keep_resident(bytes(self.resident))
+            .table_keep_resident(bytes(self.table_resident()))
+            .async_stack_keep_resident(bytes(STACK_RESIDENT))
             .pagemap_scan(if self.reset == Reset::Written { Enabled::Yes } else { Enabled::No });
         config
+    }
+
+    /// Bytes that a slot keeps of each of its tables.
+    fn table_resident(&self) -> u64 {
+        TABLE_RESIDENT.min(pages(self.resident / (TABLES_PART - 1) / TABLES_PER_SLOT))
     }
 
     fn tables(&self) -> u32 {
@@ -137,9 +181,11 @@ impl fmt::Display for PoolPlan {
         if self.slots == 0 {
             return f.write_str("no pool: every call runs on demand");
         }
-        write!(f, "{} slots, {} of them kept warm; ", self.slots, self.warm)?;
+        write!(f, "{} slots; ", self.slots)?;
         match &self.reset {
-            Reset::Written => f.write_str("only written pages are reset"),
+            Reset::Written => {
+                write!(f, "only written pages are reset, and up to {} KiB of them kept", self.resident / KIB)
+            }
             Reset::All(why) => write!(f, "all pages are reset: {why}"),
         }
     }
@@ -165,15 +211,13 @@ impl Pool {
     pub(super) fn set_up(config: &wasmtime::Config, plan: &mut PoolPlan) -> Option<(wasmtime::Engine, Self)> {
         while u64::from(plan.slots) >= MIN_SLOTS {
             let mut config = config.clone();
-            config.allocation_strategy(plan.config());
+            config.allocation_strategy(plan.config()).async_stack_zeroing(plan.stacks == Stacks::Emptied);
             if let Ok(engine) = wasmtime::Engine::new(&config) {
                 return Some((engine, Self::new(plan)));
             }
             plan.slots /= 2;
-            plan.warm = plan.warm.min(plan.slots);
         }
         plan.slots = 0;
-        plan.warm = 0;
         None
     }
 
@@ -200,13 +244,19 @@ fn small(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+fn pages(size: u64) -> u64 {
+    size / PAGE * PAGE
+}
+
 fn bytes(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MEMORY_PART, MEMORY_RESIDENT, MIN_SLOTS, PoolPlan, Reset};
+    use super::{
+        MEMORY_PART, MEMORY_RESIDENT, MIN_SLOTS, PoolPlan, Reset, STACK_RESIDENT, Stacks, TABLES_PER_SLOT,
+    };
     use crate::host::{Host, MemorySource};
 
     fn host(memory: u64) -> Host {
@@ -214,17 +264,23 @@ mod tests {
     }
 
     #[test]
-    fn a_small_container_has_a_pool_whose_warm_slots_leave_most_of_its_memory() {
-        let plan = PoolPlan::new(&host(512 << 20), 1_000, true);
-        assert_eq!(plan.slots, 1_000, "{plan:?}");
-        assert!(u64::from(plan.warm) * MEMORY_RESIDENT <= (512 << 20) / MEMORY_PART, "{plan:?}");
-        assert!(plan.warm > 0);
+    fn all_slots_together_keep_no_more_than_their_part_of_the_memory() {
+        for memory in [128 << 20, 512 << 20, 24 << 30] {
+            for calls in [1, 64, 1_000, 10_000] {
+                let plan = PoolPlan::new(&host(memory), calls, true);
+                let slot = plan.resident + TABLES_PER_SLOT * plan.table_resident() + plan.stacks.resident();
+                let kept = u64::from(plan.slots) * slot;
+                // Less than a stack's part of each would be nothing at all.
+                let least = u64::from(plan.slots) * STACK_RESIDENT;
+                assert!(kept <= (memory / MEMORY_PART).max(least), "{plan:?} keeps {kept} of {memory}");
+            }
+        }
     }
 
     #[test]
-    fn a_large_machine_keeps_every_slot_warm() {
+    fn a_large_machine_keeps_all_that_most_guests_write() {
         let plan = PoolPlan::new(&host(128 << 30), 1_000, true);
-        assert_eq!((plan.slots, plan.warm), (1_000, 1_000));
+        assert_eq!((plan.slots, plan.resident, plan.stacks), (1_000, MEMORY_RESIDENT, Stacks::Kept));
     }
 
     #[test]
@@ -253,7 +309,14 @@ mod tests {
 
     #[test]
     fn what_is_planned_is_told() {
-        let plan = PoolPlan { slots: 10, warm: 2, reset: Reset::All("swap".to_owned()) };
-        assert_eq!(plan.to_string(), "10 slots, 2 of them kept warm; all pages are reset: swap");
+        let plan = PoolPlan {
+            slots: 10,
+            resident: 0,
+            stacks: Stacks::Emptied,
+            reset: Reset::All("swap".to_owned()),
+        };
+        assert_eq!(plan.to_string(), "10 slots; all pages are reset: swap");
+        let plan = PoolPlan { resident: 8192, reset: Reset::Written, ..plan };
+        assert_eq!(plan.to_string(), "10 slots; only written pages are reset, and up to 8 KiB of them kept");
     }
 }

@@ -1,6 +1,5 @@
-//! Many calls at a time, and what is slow to compile: the gateway has room, or says that it has not.
+//! Many calls at a time: the gateway has room, or says that it has not.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -112,56 +111,6 @@ fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
-/// A component that one function makes slow to compile.
-fn slow_to_compile() -> Vec<u8> {
-    let mut text = String::from("(component (core module $m (func (export \"f\") (param i32) (result i32)\n");
-    text.push_str("(local.get 0)\n");
-    for n in 0..600_000 {
-        writeln!(text, "(i32.const {n}) (i32.rotl) (local.get 0) (i32.xor)").unwrap();
-    }
-    text.push_str(
-        ")) (core instance $i (instantiate $m)) \
-         (func (export \"f\") (param \"n\" u32) (result u32) (canon lift (core func $i \"f\"))))",
-    );
-    wat::parse_str(text).unwrap()
-}
-
-#[tokio::test]
-async fn a_component_that_is_slow_to_compile_harms_nobody() {
-    let site = Site::new(&format!(
-        "[engine]\ncompile-timeout = \"1s\"\n\
-         [servers.good]\ncomponent = \"file:{}\"\n[servers.slow]\ncomponent = \"file:slow.wasm\"\n",
-        guests::guest("hello").display()
-    ));
-    site.write("slow.wasm", slow_to_compile());
-    let gateway = Gateway::start(&site).await;
-    let log = gateway.logged("the component did not compile within 1 s").await;
-    assert!(log.contains("slow"), "{log}");
-    let tools = gateway.client_of("good").list().await;
-    assert!(!tools.is_empty());
-    assert!(children(std::process::id()).contains(&gateway.pid()), "children are seen");
-    let since = Instant::now();
-    while !children(gateway.pid()).is_empty() {
-        assert!(since.elapsed() < Duration::from_secs(10), "the compiler was not killed");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// The processes that a process has started and not yet seen the end of.
-fn children(pid: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().map_while(Result::ok);
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|child| parent(*child) == Some(pid)).collect()
-}
-
-/// `None` for a process that is gone.
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, which is in brackets, may hold brackets and spaces.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[tokio::test]

@@ -4,12 +4,15 @@
 mod bad_input;
 mod capacity;
 mod clients;
+mod compiler;
+mod containers;
 mod extremes;
 mod fetch;
 mod fixtures;
 mod grants;
 mod lifecycle;
 mod limits;
+mod panics;
 mod registry;
 mod registry_faults;
 mod secrets;

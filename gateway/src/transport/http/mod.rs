@@ -22,6 +22,8 @@ use std::time::Duration;
 
 pub use listen::serve;
 
+use crate::transport::budget;
+
 const MIB: usize = 1024 * 1024;
 
 /// Limits and names of the HTTP side.
@@ -53,6 +55,17 @@ pub struct HttpSettings {
     pub connections: usize,
     /// Time for calls in flight to end when the gateway stops.
     pub drain: Duration,
+}
+
+impl HttpSettings {
+    /// Takes no more for bodies and answers than the process can spare of its `memory`, of which the
+    /// largest answer takes `answer`.
+    #[must_use]
+    pub fn within(mut self, memory: u64, answer: u64) -> Self {
+        self.bodies = budget::within(self.bodies, memory, self.body as u64);
+        self.answers = budget::within(self.answers, memory, answer);
+        self
+    }
 }
 
 impl Default for HttpSettings {

@@ -211,7 +211,7 @@ async fn instances_are_counted() {
 
 /// A component on an engine without a pool.
 async fn on_demand(options: EngineOptions) -> (Engine, Component) {
-    let none = PoolPlan { slots: 0, warm: 0, ..options.pool.clone() };
+    let none = PoolPlan { slots: 0, ..options.pool.clone() };
     let engine = Engine::new(EngineOptions { pool: none, ..options }).unwrap();
     let options = PrepareOptions::default();
     let component = Component::prepare(&engine, &wat(GREEDY), Policy::default(), options).await.unwrap();

@@ -19,7 +19,7 @@ const COUNTER: &str = r#"(component
 
 fn engine_with(slots: u32, metering: Metering) -> Engine {
     let options = EngineOptions::default();
-    let pool = PoolPlan { slots, warm: slots, ..options.pool.clone() };
+    let pool = PoolPlan { slots, ..options.pool.clone() };
     Engine::new(EngineOptions { pool, metering, ..options }).unwrap()
 }
 

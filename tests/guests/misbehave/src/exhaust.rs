@@ -11,7 +11,11 @@ use wasip2::random::random;
 
 use crate::{Component, Seen, exported::exhaust::Guest};
 
+const KIBIBYTE: usize = 1 << 10;
 const MEBIBYTE: usize = 1 << 20;
+
+/// In nanoseconds; longer than any call.
+const HOUR: u64 = 3_600_000_000_000;
 
 impl Guest for Component {
     fn spin() -> Seen {
@@ -49,7 +53,7 @@ impl Guest for Component {
     }
 
     fn allocate(mebibytes: u32) -> Seen {
-        let blocks = take(mebibytes);
+        let blocks = take(mebibytes, MEBIBYTE);
         if blocks.len() == mebibytes as usize {
             Ok(format!("took {mebibytes} MiB"))
         } else {
@@ -58,7 +62,7 @@ impl Guest for Component {
     }
 
     fn allocate_all() -> Seen {
-        let taken = take(u32::MAX).len();
+        let taken = take(u32::MAX, MEBIBYTE).len();
         Err(format!("refused after {taken} MiB"))
     }
 
@@ -67,6 +71,10 @@ impl Guest for Component {
         loop {
             blocks.push(black_box(vec![1u8; MEBIBYTE]));
         }
+    }
+
+    fn hold_all(depth: u32, milliseconds: u64) -> Seen {
+        Ok(format!("held {} MiB", hold_below(depth, milliseconds)))
     }
 
     fn grow(pages: u32) -> Seen {
@@ -83,6 +91,15 @@ impl Guest for Component {
     fn hoard_pollables(count: u32) -> Seen {
         let held: Vec<_> = (0..count).map(|_| monotonic_clock::subscribe_duration(u64::MAX / 2)).collect();
         Ok(format!("holds {} pollables", held.len()))
+    }
+
+    fn leave_timers(count: u32) -> Seen {
+        let mut timers: Vec<_> = (0..count).map(|_| monotonic_clock::subscribe_duration(HOUR)).collect();
+        timers.push(monotonic_clock::subscribe_duration(1_000_000));
+        let ready = poll::poll(&timers.iter().collect::<Vec<_>>());
+        // None is ever dropped.
+        std::mem::forget(timers);
+        Ok(format!("left {count} timers, as {} ended", ready.len()))
     }
 
     fn hoard_files(path: String, count: u32) -> Seen {
@@ -111,15 +128,15 @@ impl Guest for Component {
     }
 }
 
-/// Blocks of a mebibyte each, all touched, until there are enough or no more.
-fn take(mebibytes: u32) -> Vec<Vec<u8>> {
+/// Blocks of a size, all touched, until there are enough or no more.
+fn take(count: u32, size: usize) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
-    for _ in 0..mebibytes {
+    for _ in 0..count {
         let mut block: Vec<u8> = Vec::new();
-        if block.try_reserve_exact(MEBIBYTE).is_err() || blocks.try_reserve(1).is_err() {
+        if block.try_reserve_exact(size).is_err() || blocks.try_reserve(1).is_err() {
             break;
         }
-        block.resize(MEBIBYTE, 1);
+        block.resize(size, 1);
         blocks.push(black_box(block));
     }
     blocks
@@ -140,4 +157,18 @@ fn hoard<T>(what: &str, count: u32, mut open: impl FnMut() -> std::io::Result<T>
 fn descend(depth: u64) -> u64 {
     let frame = black_box([depth; 32]);
     black_box(descend(frame[7] + 1)) + 1
+}
+
+/// Takes few bytes of the linear memory, where Rust has a stack of its own, for many of the native one.
+#[inline(never)]
+fn hold_below(depth: u32, milliseconds: u64) -> usize {
+    if depth == 0 {
+        let blocks = take(u32::MAX, MEBIBYTE);
+        // What is left of the limit is less than a mebibyte; these fill it.
+        let _rest = take(u32::MAX, KIBIBYTE);
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        return blocks.len();
+    }
+    let below: fn(u32, u64) -> usize = black_box(hold_below);
+    black_box(below(depth - 1, milliseconds))
 }

@@ -153,6 +153,20 @@ impl Guest for Component {
         std::mem::forget((stream, file, folder));
         Ok("left while writing".to_owned())
     }
+
+    fn read_and_leave(path: String, count: u32) -> Seen {
+        let (folder, relative) = folder_of(&path)?;
+        for _ in 0..count {
+            let flags = (OpenFlags::empty(), DescriptorFlags::READ);
+            let file = folder.open_at(PathFlags::empty(), &relative, flags.0, flags.1).map_err(named)?;
+            let stream = file.read_via_stream(0).map_err(named)?;
+            // Starts the first read, which is there later.
+            stream.read(RAW_READ).map_err(|error| error.to_string())?;
+            std::mem::forget((stream, file));
+        }
+        std::mem::forget(folder);
+        Ok(format!("left {count} files while reading"))
+    }
 }
 
 /// Tries again and again; every answer that was ever seen, and whether it ever failed.

@@ -1,10 +1,17 @@
 //! Attempts on the network other than the inside of HTTP, which is in `http`.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::time::Duration;
 
 use crate::{Component, Seen, exported::network::Guest, http};
+
+/// Written at a time by who sends without end.
+const CHUNK: usize = 64 * 1024;
+
+/// After so many refusals in a row nobody takes any more.
+const STUCK: usize = 5;
 
 impl Guest for Component {
     fn http(method: String, url: String, headers: Vec<(String, String)>, body: Option<String>) -> Seen {
@@ -47,6 +54,15 @@ impl Guest for Component {
         exchange(&address, &text).map_err(|error| error.to_string())
     }
 
+    fn tcp_leave(address: String, text: String, told: String) -> Seen {
+        let stream = TcpStream::connect(&address).map_err(|error| error.to_string())?;
+        let sent = send_until_stuck(&stream, &text).map_err(|error| error.to_string())?;
+        exchange(&address, &format!("GET {told}{sent} HTTP/1.0\r\n\r\n"))
+            .map_err(|error| error.to_string())?;
+        std::mem::forget(stream);
+        Ok("left while sending".to_owned())
+    }
+
     fn tcp_listen(address: String) -> Seen {
         match TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
             Ok(address) => Ok(format!("listening on {address}")),
@@ -80,4 +96,24 @@ fn exchange(address: &str, text: &str) -> io::Result<String> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// How many bytes went out after the answer to `text`, as far as the guest knows.
+fn send_until_stuck(mut stream: &TcpStream, text: &str) -> io::Result<usize> {
+    stream.write_all(text.as_bytes())?;
+    stream.read_exact(&mut [0; 2])?;
+    stream.set_nonblocking(true)?;
+    let (mut sent, mut refused) = (0, 0);
+    // Once may be by chance, as what was written travels on.
+    while refused < STUCK {
+        match stream.write(&[b'x'; CHUNK]) {
+            Ok(bytes) => (sent, refused) = (sent + bytes, 0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                refused += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
 }
