@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use benches::connection::{Connection, Expect};
-use benches::fixture::{self, Guest, HELLO, HELLO_JS, HELLO_PY, Origin, TORTURE};
+use benches::fixture::{self, Guest, HELLO, HELLO_JS, HELLO_PY, Origin, WORDS};
 use benches::live::Live;
 use benches::request::tools_call;
 use benches::target::Target;
@@ -24,7 +24,7 @@ fn main() {
         .output_directory(&fixture::root().join("target/bench-criterion"))
         .without_plots()
         .measurement_time(Duration::from_secs(5));
-    for guest in [HELLO, TORTURE, HELLO_JS, HELLO_PY] {
+    for guest in [HELLO, WORDS, HELLO_JS, HELLO_PY] {
         if guest.missing().is_none() {
             sandbox(&mut criterion, &guest);
         }

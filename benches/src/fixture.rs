@@ -14,7 +14,7 @@ use toolgate_runtime::artifact::{Artifact, Artifacts, ArtifactsOptions, Referenc
 use toolgate_runtime::events::{Backend, CallId, Ignore};
 use toolgate_runtime::policy::Policy;
 use toolgate_runtime::sandbox::{Invocation, Outcome, Sandbox};
-use toolgate_runtime::wasm::{CompiledCache, Component, Engine, EngineOptions, PrepareOptions};
+use toolgate_runtime::wasm::{CompiledCache, Component, Engine, EngineOptions, Metering, PrepareOptions};
 
 /// A guest to measure and the call that is made of it.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,18 @@ const GREETING: &str = r#"{"name":"Ada"}"#;
 /// The small Rust component.
 pub const HELLO: Guest = Guest { name: "hello", tool: "greet", arguments: GREETING, origin: Origin::Rust };
 
-/// A larger one: every WIT type, about 145 kB.
-pub const TORTURE: Guest =
-    Guest { name: "torture", tool: "echo-string", arguments: r#"{"value":"Ada"}"#, origin: Origin::Rust };
+/// One of the size that a useful tool has, about 90 kB.
+pub const WORDS: Guest =
+    Guest { name: "workload", tool: "words", arguments: r#"{"text":"Ada"}"#, origin: Origin::Rust };
+
+/// It, waiting in a host call.
+pub const PAUSE: Guest = Guest { tool: "pause", arguments: r#"{"milliseconds":3000}"#, ..WORDS };
+
+/// It, calling functions and little else, for milliseconds.
+pub const RECURSE: Guest = Guest { tool: "recurse", arguments: r#"{"n":27}"#, ..WORDS };
+
+/// It, going over a MiB of memory and little else, for milliseconds.
+pub const SWEEP: Guest = Guest { tool: "sweep", arguments: r#"{"kibibytes":1024,"times":20}"#, ..WORDS };
 
 /// `hello` in JavaScript: an engine and its heap, 11 MB.
 pub const HELLO_JS: Guest = Guest { name: "hello-js", origin: Origin::Language, ..HELLO };
@@ -55,9 +64,6 @@ pub const HELLO_PY: Guest = Guest { name: "hello-py", origin: Origin::Language, 
 
 /// Loops until its fuel is gone.
 pub const SPIN: Guest = Guest { name: "misbehave", tool: "spin", arguments: "{}", origin: Origin::Rust };
-
-/// Waits in a host call.
-pub const SLEEP: Guest = Guest { tool: "sleep-for", arguments: r#"{"milliseconds":3000}"#, ..SPIN };
 
 impl Guest {
     /// Why it can't be measured on this machine; `None` when it can.
@@ -145,7 +151,12 @@ impl Guest {
 
 /// The engine as `serve` makes it.
 pub fn engine() -> Engine {
-    Engine::new(EngineOptions::default()).expect("an engine")
+    metered(Metering::default())
+}
+
+/// The same with that meter.
+pub fn metered(metering: Metering) -> Engine {
+    Engine::new(EngineOptions { metering, ..EngineOptions::default() }).expect("an engine")
 }
 
 /// A gateway with this one server, named as its guest.

@@ -3,6 +3,7 @@
 //! Standard output is never written: it carries the protocol in `stdio` and results elsewhere. Nobody
 //! waits for stderr either: a thread of its own writes the lines, see `queue`.
 
+mod json_lines;
 mod queue;
 
 use std::io::{self, IsTerminal};
@@ -15,6 +16,7 @@ use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::json_lines::JsonLines;
 use self::queue::{DROPPED, Dropped, Queue};
 use crate::config::LogFormat;
 
@@ -61,10 +63,12 @@ pub fn start(format: Option<LogFormat>, default: Level) -> Result<LogFormat, Sta
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     let queue = Queue::start(io::stderr(), tell)?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(queue.clone());
     let layer = match format {
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
-        LogFormat::Text => layer.with_ansi(terminal).with_target(false).boxed(),
+        LogFormat::Json => JsonLines(queue.clone()).boxed(),
+        LogFormat::Text => {
+            let layer = tracing_subscriber::fmt::layer().with_writer(queue.clone());
+            layer.with_ansi(terminal).with_target(false).boxed()
+        }
     };
     // A log that was started before keeps its settings: only tests start two.
     let layer = layer.with_filter(filter.and(discreet()));

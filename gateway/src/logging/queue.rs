@@ -116,6 +116,11 @@ impl Queue {
         Ok(Self { lines, shared })
     }
 
+    /// Queues the line of an event, or drops it. Never waits.
+    pub(super) fn push_event(&self, metadata: &Metadata<'_>, line: &[u8]) {
+        self.push(Kind::of(metadata), line);
+    }
+
     /// Queues a line, or drops it. Never waits.
     pub(super) fn push(&self, kind: Kind, bytes: &[u8]) {
         let cost = bytes.len().max(MIN_LINE);

@@ -12,7 +12,7 @@ use super::params::{Params, is_object, text};
 use super::revision::Revision;
 use crate::catalog::View;
 use crate::error::Error;
-use crate::json::{raw, string, string_size};
+use crate::json::{number, raw, string, string_size};
 use crate::pipeline::{Completed, ToolCall};
 
 /// Bytes of a tool's name that are kept. Longer than any name in a catalog; against records and
@@ -81,27 +81,40 @@ pub fn size(completed: &Completed) -> usize {
 }
 
 fn meta(out: &mut Vec<u8>, revision: Revision, usage: Option<&Usage>, error: Option<&str>) {
-    let mut members = Vec::with_capacity(3);
+    let mut before = r#","_meta":{"#;
+    let mut member = |out: &mut Vec<u8>, name: &str| {
+        raw(out, std::mem::replace(&mut before, ","));
+        raw(out, name);
+    };
     if revision.is_stateless() {
-        members.push(format!(r#""io.modelcontextprotocol/serverInfo":{SERVER_INFO}"#));
+        member(out, r#""io.modelcontextprotocol/serverInfo":"#);
+        raw(out, SERVER_INFO);
     }
     if let Some(usage) = usage {
-        members.push(format!(
-            r#""toolgate/usage":{{{}"memoryPeak":{},"wallMicros":{},"bytesIn":{},"bytesOut":{},"backend":"{}"}}"#,
-            usage.fuel.map_or_else(String::new, |fuel| format!(r#""fuel":{fuel},"#)),
-            usage.memory_peak,
-            usage.wall.as_micros(),
-            usage.bytes_in,
-            usage.bytes_out,
-            usage.backend.as_str()
-        ));
+        member(out, r#""toolgate/usage":"#);
+        consumed(out, usage);
     }
     if let Some(code) = error {
-        members.push(format!(r#""toolgate/error":"{code}""#));
+        member(out, r#""toolgate/error":"#);
+        string(out, code);
     }
-    if !members.is_empty() {
-        raw(out, r#","_meta":{"#);
-        raw(out, &members.join(","));
+    if before == "," {
         out.push(b'}');
     }
+}
+
+fn consumed(out: &mut Vec<u8>, usage: &Usage) {
+    let Usage { fuel, memory_peak, wall, bytes_in, bytes_out, backend } = usage;
+    out.push(b'{');
+    if let Some(fuel) = fuel {
+        number(out, r#""fuel":"#, *fuel);
+        out.push(b',');
+    }
+    number(out, r#""memoryPeak":"#, *memory_peak);
+    number(out, r#","wallMicros":"#, wall.as_micros());
+    number(out, r#","bytesIn":"#, *bytes_in);
+    number(out, r#","bytesOut":"#, *bytes_out);
+    raw(out, r#","backend":"#);
+    string(out, backend.as_str());
+    out.push(b'}');
 }

@@ -12,20 +12,21 @@ mod queue;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod timed;
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_task::FallibleTask;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 
 pub use self::pace::Pace;
 use self::threads::Threads;
+use self::timed::Timed;
 
 /// Processor time that a call may take of the thread that asks for it: many times what most calls take,
 /// and less than anybody who waits for the event loop would notice.
@@ -116,11 +117,11 @@ impl Lane {
         pace: &Arc<Pace>,
         work: Work<T>,
     ) -> Result<T, Stopped> {
-        let mut timed = Timed { work, busy: Duration::ZERO, pace: Arc::clone(pace) };
+        let mut timed = Timed::new(work, pace);
         if begin == Begin::Here && pace.is_short() {
             let ended = poll_fn(|cx| match Pin::new(&mut timed).poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Some(result)),
-                Poll::Pending if timed.busy > SHORT => Poll::Ready(None),
+                Poll::Pending if timed.is_long() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
             if let Some(result) = ended.await {
@@ -144,35 +145,4 @@ impl Lane {
         turn.schedule();
         task.fallible()
     }
-}
-
-/// Work, and the processor time that it has taken. Not the time of a clock on the wall: a short call
-/// that lost its processor to another process is still a short one.
-struct Timed<T> {
-    work: Work<T>,
-    busy: Duration,
-    pace: Arc<Pace>,
-}
-
-impl<T> Future for Timed<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let since = processor_time();
-        let polled = self.work.as_mut().poll(cx);
-        self.busy += processor_time().saturating_sub(since);
-        polled
-    }
-}
-
-impl<T> Drop for Timed<T> {
-    fn drop(&mut self) {
-        self.pace.took(self.busy > SHORT);
-    }
-}
-
-/// What this thread has used so far.
-fn processor_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(now).unwrap_or_default()
 }

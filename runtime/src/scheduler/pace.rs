@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const LONG: u32 = 16;
 
 /// Doubts from which on calls count as long: two long ones in short order. One alone may be a short one
-/// that lost its processor to somebody else for a moment.
+/// that lost its processor to somebody else for a moment; after it, calls are measured more closely.
 const MANY: u32 = LONG + 1;
 
 /// The most there are, so that a tool which has become short is known for it soon.
@@ -23,6 +23,11 @@ impl Pace {
     /// Whether the next call is expected to be short.
     pub(super) fn is_short(&self) -> bool {
         self.doubts.load(Ordering::Relaxed) < MANY
+    }
+
+    /// Whether a call was long not long ago.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubts.load(Ordering::Relaxed) > 0
     }
 
     /// Notes how a call was.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{Begin, Lane, Pace, SHORT, Scheduler, Work, processor_time};
+use super::timed::processor_time;
+use super::{Begin, Lane, Pace, SHORT, Scheduler, Work};
 
 fn here() -> String {
     thread::current().name().unwrap_or_default().to_owned()
@@ -57,6 +58,19 @@ async fn a_long_call_moves_and_after_two_the_next_of_that_tool_begins_there() {
         assert_eq!(on, [here(), "guest-0".to_owned(), "guest-0".to_owned()]);
     }
     assert_eq!(lane.run(Begin::Here, &pace, Box::pin(async { here() })).await.unwrap(), "guest-0");
+}
+
+#[tokio::test]
+async fn a_call_that_lost_its_processor_is_not_taken_for_a_long_one() {
+    let scheduler = Scheduler::start(1).unwrap();
+    let (lane, pace) = (scheduler.lane(), Arc::new(Pace::default()));
+    for _ in 0..40 {
+        let waits = async {
+            thread::sleep(SHORT * 2);
+            here()
+        };
+        assert_eq!(lane.run(Begin::Here, &pace, Box::pin(waits)).await.unwrap(), here());
+    }
 }
 
 #[tokio::test]

@@ -4,12 +4,14 @@
 //! program reads those, measures the rest, and prints all of it. Every figure is the median of
 //! [`RUNS`] runs, and what is compared takes turns, so that a noisy minute hits all alike.
 //!
-//! `compare [PART…]` measures parts only: `start`, `sandbox`, `http`, `memory`, `spin`, `docker`.
+//! `compare [PART…]` measures parts only: `start`, `sandbox`, `metering`, `docker`, `http`,
+//! `memory`, `spin`.
 
 mod docker;
 mod http;
 mod loading;
 mod memory;
+mod metering;
 mod sandbox;
 mod spin;
 mod start;
@@ -28,6 +30,7 @@ async fn main() -> ExitCode {
     table.measure("start", start::rows(root().join("target/bench-criterion"))).await;
     table.measure("sandbox", sandbox::rows()).await;
     let fresh = fresh(&table.rows);
+    table.measure("metering", metering::rows()).await;
     table.measure("docker", async move { docker::rows(&fresh) }).await;
     table.measure("http", http::rows()).await;
     table.measure("memory", memory::rows()).await;

@@ -1,6 +1,6 @@
 //! Resident memory of the gateway: idle, and for each call in flight.
 
-use benches::fixture::{HELLO, SLEEP};
+use benches::fixture::{HELLO, PAUSE};
 use benches::process::Server;
 use benches::table::{Quantity, Reach, Row};
 use tempfile::TempDir;
@@ -20,14 +20,14 @@ pub(crate) async fn rows() -> Vec<Row> {
     for _ in 0..RUNS {
         let site = TempDir::new().expect("a folder");
         // The first start compiles, which takes memory that later starts don't.
-        drop(Server::toolgate(site.path(), &[HELLO, SLEEP], LIMITS, None).await);
-        let server = Server::toolgate(site.path(), &[HELLO, SLEEP], LIMITS, None).await;
+        drop(Server::toolgate(site.path(), &[HELLO, PAUSE], LIMITS, None).await);
+        let server = Server::toolgate(site.path(), &[HELLO, PAUSE], LIMITS, None).await;
         idle.push(Quantity::Bytes(server.usage().resident));
         let load = Load {
             cpu: LOAD_CPU,
             seconds: 20.0,
             more: &["--max-requests", "1000", "--warmup", "0"],
-            ..Load::of(&SLEEP, IN_FLIGHT)
+            ..Load::of(&PAUSE, IN_FLIGHT)
         };
         let cost = load.run(&server).server.expect("the server's process was named");
         let taken = cost.resident_peak.saturating_sub(cost.resident_before);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use benches::fixture::{Guest, HELLO, HELLO_JS, HELLO_PY, TORTURE};
+use benches::fixture::{Guest, HELLO, HELLO_JS, HELLO_PY, WORDS};
 use benches::process::Server;
 use benches::table::{Quantity, Reach, Row};
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ fn criterion(home: &Path) -> Vec<Row> {
         }
     };
     let mut rows = Vec::new();
-    for guest in [HELLO, TORTURE] {
+    for guest in [HELLO, WORDS] {
         rows.push(row("compile from wasm", &guest, "compile"));
         rows.push(row("load from the compiled cache", &guest, "load").reach(below(Duration::from_millis(1))));
     }
