@@ -12,6 +12,8 @@ use toolgate::pipeline::{self, ToolCall};
 use toolgate::{Gateway, GatewaySettings};
 use toolgate_runtime::artifact::{Artifact, Artifacts, ArtifactsOptions, Reference};
 use toolgate_runtime::events::{Backend, CallId, Ignore};
+use toolgate_runtime::host::Host;
+use toolgate_runtime::limits::Limits;
 use toolgate_runtime::policy::Policy;
 use toolgate_runtime::sandbox::{Invocation, Outcome, Sandbox};
 use toolgate_runtime::wasm::{CompiledCache, Component, Engine, EngineOptions, Metering, PrepareOptions};
@@ -149,14 +151,15 @@ impl Guest {
     }
 }
 
-/// The engine as `serve` makes it.
+/// The engine as `serve` makes it for one server with the default limits.
 pub fn engine() -> Engine {
     metered(Metering::default())
 }
 
 /// The same with that meter.
 pub fn metered(metering: Metering) -> Engine {
-    Engine::new(EngineOptions { metering, ..EngineOptions::default() }).expect("an engine")
+    let options = EngineOptions::for_host(&Host::read(), Limits::default().concurrency.into());
+    Engine::new(EngineOptions { metering, ..options }).expect("an engine")
 }
 
 /// A gateway with this one server, named as its guest.

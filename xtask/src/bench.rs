@@ -18,7 +18,7 @@ use crate::{guests, layout, setup};
 /// `cargo xtask bench [ARGUMENTS]`: arguments go to criterion, a name to measure among them.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only these parts of the table, without criterion: start, sandbox, docker, http, memory, spin.
+    /// Only these parts of the table, without criterion: start, sandbox, metering, docker, http, memory, spin.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
     /// Only install and build what is compared with, below target/.
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.only.is_empty() {
         criterion(&options.arguments)?;
     }
-    step("measuring side by side", || process::run(compare().args(&options.only)))
+    step("measuring side by side", || process::run(compare()?.args(&options.only)))
 }
 
 /// Criterion's estimates are kept below `target/` for the table, which must not mix in old ones.
@@ -65,9 +65,13 @@ fn criterion(arguments: &[String]) -> Result<()> {
     step("measuring what repeats in one process", || process::run(&mut bench))
 }
 
-/// Started through cargo, which knows where `CARGO_TARGET_DIR` puts the build.
-fn compare() -> Command {
-    let mut cargo = setup::cargo();
-    cargo.args(["run", "--workspace", "--locked", "--release", "--quiet", "--bin", "compare", "--"]);
-    cargo
+/// The built program itself: `cargo run` builds in another resolution. It is beside this one, wherever
+/// `CARGO_TARGET_DIR` puts builds.
+fn compare() -> Result<Command> {
+    let this = std::env::current_exe().map_err(|e| Failure::new(format!("where is this program? {e}")))?;
+    let target =
+        this.ancestors().nth(2).ok_or_else(|| Failure::new("this program is in no target folder"))?;
+    let mut compare = Command::new(target.join("release/compare"));
+    compare.current_dir(layout::root());
+    Ok(compare)
 }
