@@ -190,7 +190,7 @@ fn a_server_whose_names_are_too_long_is_told_in_the_log() {
 #[test]
 fn stdio_lets_a_call_finish_when_it_is_told_to_stop() {
     // Long enough to be stopped in the middle, and over before the test's patience.
-    let site = Site::new(&CONFIG.replace("fuel = 1_000_000", "fuel = 2_000_000_000"));
+    let site = Site::new(&CONFIG.replace("fuel = 1_000_000", "fuel = 600_000_000"));
     let mut child = site.command(&["stdio"]);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
@@ -198,7 +198,7 @@ fn stdio_lets_a_call_finish_when_it_is_told_to_stop() {
     writeln!(input, "{}", call_body("calc__answer")).unwrap();
     assert!(output.next().unwrap().unwrap().contains(r#"{"result":42}"#));
     writeln!(input, "{}", call_body("calc__spin")).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(100));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let answer = output.next().unwrap().unwrap();
     assert!(answer.contains(r#""toolgate/error":"fuel""#), "{answer}");
