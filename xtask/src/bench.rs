@@ -65,13 +65,7 @@ fn criterion(arguments: &[String]) -> Result<()> {
     step("measuring what repeats in one process", || process::run(&mut bench))
 }
 
-/// The built program itself: `cargo run` builds in another resolution. It is beside this one, wherever
-/// `CARGO_TARGET_DIR` puts builds.
+/// The built program itself: `cargo run` builds in another resolution.
 fn compare() -> Result<Command> {
-    let this = std::env::current_exe().map_err(|e| Failure::new(format!("where is this program? {e}")))?;
-    let target =
-        this.ancestors().nth(2).ok_or_else(|| Failure::new("this program is in no target folder"))?;
-    let mut compare = Command::new(target.join("release/compare"));
-    compare.current_dir(layout::root());
-    Ok(compare)
+    Ok(Command::new(layout::release_binaries()?.join("compare")))
 }

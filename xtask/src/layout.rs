@@ -37,6 +37,11 @@ pub(crate) fn binaries() -> Result<PathBuf> {
         .ok_or_else(|| Failure::new(format!("{} has no parent folder", exe.display())))
 }
 
+/// The folder of the release build's binaries, wherever `CARGO_TARGET_DIR` puts builds.
+pub(crate) fn release_binaries() -> Result<PathBuf> {
+    Ok(binaries()?.with_file_name("release"))
+}
+
 /// This program. The path of what runs may be that of a file which a build has replaced meanwhile, so it
 /// is looked up by its name.
 pub(crate) fn xtask() -> Result<PathBuf> {
