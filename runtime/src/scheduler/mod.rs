@@ -1,13 +1,15 @@
 //! Where calls run: short ones on the thread that asks, long ones on threads of their own.
 //!
 //! Most calls take microseconds, and handing one to another thread costs more than running it. A call
-//! that turns out to be long moves to the scheduler's threads, which have a low priority and give each
-//! server its turn, slice by slice: so guests that compute share what is left over, and neither the
-//! event loop nor short calls wait for them. A tool whose calls were long starts there at once.
+//! that turns out to be long moves to the scheduler's threads, which step back behind all others and give
+//! each server its turn, slice by slice: so guests that compute share what is left over, and neither the
+//! event loop nor short calls wait for them. Where nothing is left over, they get a small share. A tool whose calls were long starts there at once.
 //!
 //! Knows nothing of what a call is: it polls futures that give way by themselves every so often.
 
+mod duty;
 mod pace;
+mod priority;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -68,13 +70,13 @@ pub enum Begin {
 pub struct Stopped;
 
 impl Scheduler {
-    /// Threads that suit so many processors: more, since a host call may hold one while it copies.
+    /// Threads that suit so many processors, of those that work at a time: more, since a host call may hold one while it copies.
     #[must_use]
     pub fn threads_for(processors: usize) -> usize {
         (2 * processors).max(MIN_THREADS)
     }
 
-    /// Starts so many threads, at least one.
+    /// Starts threads of which so many work at a time, at least one.
     ///
     /// # Errors
     /// If the system gives none.

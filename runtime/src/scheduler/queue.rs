@@ -5,13 +5,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::priority::Priority;
+
 /// What waits for a turn, by lane.
 #[derive(Debug)]
 pub(super) struct RunQueue<T> {
     lanes: HashMap<u64, Waiting<T>>,
     /// Lanes in which something waits, each once.
     rotation: VecDeque<u64>,
-    /// Turns that a lane may have at a time.
+    /// Turns that a lane may have at a time, on threads of each priority: some of one may get no further.
     at_a_time: usize,
 }
 
@@ -19,17 +21,23 @@ pub(super) struct RunQueue<T> {
 #[derive(Debug)]
 struct Waiting<T> {
     items: VecDeque<T>,
-    turns: usize,
+    turns: [usize; Priority::ALL.len()],
+}
+
+impl<T> Waiting<T> {
+    fn turns(&mut self, on: Priority) -> &mut usize {
+        &mut self.turns[on as usize]
+    }
 }
 
 impl<T> Default for Waiting<T> {
     fn default() -> Self {
-        Self { items: VecDeque::new(), turns: 0 }
+        Self { items: VecDeque::new(), turns: [0; Priority::ALL.len()] }
     }
 }
 
 impl<T> RunQueue<T> {
-    /// A queue for so many threads, of which a lane may have all but one. Against a server whose turns
+    /// A queue for so many threads of each priority, of which a lane may have all but one. Against a server whose turns
     /// never end, as when huge results are copied.
     pub(super) fn for_threads(threads: usize) -> Self {
         let at_a_time = threads.saturating_sub(1).max(1);
@@ -45,13 +53,18 @@ impl<T> RunQueue<T> {
         waiting.items.push_back(item);
     }
 
-    /// Takes the next one, whose turn begins.
-    pub(super) fn pop(&mut self) -> Option<(u64, T)> {
-        let free = |lane: &u64| self.lanes[lane].turns < self.at_a_time;
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rotation.is_empty()
+    }
+
+    /// Takes the next one, whose turn begins on a thread of that priority.
+    pub(super) fn pop(&mut self, on: Priority) -> Option<(u64, T)> {
+        let free = |lane: &u64| self.lanes[lane].turns[on as usize] < self.at_a_time;
         let place = self.rotation.iter().position(free)?;
         let lane = self.rotation.remove(place)?;
         let waiting = self.lanes.get_mut(&lane)?;
-        waiting.turns += 1;
+        *waiting.turns(on) += 1;
         let item = waiting.items.pop_front()?;
         if !waiting.items.is_empty() {
             self.rotation.push_back(lane);
@@ -60,10 +73,10 @@ impl<T> RunQueue<T> {
     }
 
     /// Ends a turn.
-    pub(super) fn done(&mut self, lane: u64) {
+    pub(super) fn done(&mut self, lane: u64, on: Priority) {
         let Some(waiting) = self.lanes.get_mut(&lane) else { return };
-        waiting.turns -= 1;
-        if waiting.turns == 0 && waiting.items.is_empty() {
+        *waiting.turns(on) -= 1;
+        if waiting.turns.iter().all(|&turns| turns == 0) && waiting.items.is_empty() {
             self.lanes.remove(&lane);
         }
     }
@@ -73,7 +86,9 @@ impl<T> RunQueue<T> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-    use super::RunQueue;
+    use super::{Priority, RunQueue};
+
+    const ON: Priority = Priority::Idle;
 
     #[test]
     fn lanes_take_turns_however_many_wait_in_one() {
@@ -85,8 +100,8 @@ mod tests {
         queue.push(3, "c1");
         queue.push(2, "b2");
         let order: Vec<_> = std::iter::from_fn(|| {
-            let (lane, item) = queue.pop()?;
-            queue.done(lane);
+            let (lane, item) = queue.pop(ON)?;
+            queue.done(lane, ON);
             Some(item)
         })
         .collect();
@@ -99,11 +114,26 @@ mod tests {
         for item in 0..10 {
             queue.push(1, item);
         }
-        assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some((1, 0)), Some((1, 1)), None));
+        assert_eq!((queue.pop(ON), queue.pop(ON), queue.pop(ON)), (Some((1, 0)), Some((1, 1)), None));
         queue.push(2, 100);
-        assert_eq!(queue.pop(), Some((2, 100)));
-        queue.done(1);
-        assert_eq!(queue.pop(), Some((1, 2)));
+        assert_eq!(queue.pop(ON), Some((2, 100)));
+        queue.done(1, ON);
+        assert_eq!(queue.pop(ON), Some((1, 2)));
+    }
+
+    #[test]
+    fn turns_that_get_no_further_on_idle_threads_do_not_count_on_others() {
+        let mut queue = RunQueue::for_threads(2);
+        for item in 0..3 {
+            queue.push(1, item);
+        }
+        assert_eq!((queue.pop(ON), queue.pop(ON)), (Some((1, 0)), None));
+        assert_eq!((queue.pop(Priority::Low), queue.pop(Priority::Low)), (Some((1, 1)), None));
+        queue.done(1, Priority::Low);
+        assert_eq!(queue.pop(Priority::Low), Some((1, 2)));
+        queue.done(1, Priority::Low);
+        queue.done(1, ON);
+        assert!(queue.lanes.is_empty());
     }
 
     #[test]
@@ -112,8 +142,8 @@ mod tests {
         for lane in 0..100 {
             queue.push(lane, ());
         }
-        while let Some((lane, ())) = queue.pop() {
-            queue.done(lane);
+        while let Some((lane, ())) = queue.pop(ON) {
+            queue.done(lane, ON);
         }
         assert!(queue.lanes.is_empty() && queue.rotation.is_empty());
     }
