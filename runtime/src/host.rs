@@ -14,6 +14,9 @@ use self::cgroup::Cgroups;
 /// Memory mappings of a process where the kernel does not say, which is also Linux's default.
 const DEFAULT_MAPPINGS: u64 = 65_530;
 
+/// Descriptors of a process where the kernel does not say: what systems give programs to begin with.
+const DEFAULT_DESCRIPTORS: u64 = 1_024;
+
 /// Bytes of memory assumed where nothing says how many there are: the smallest common container.
 const UNKNOWN_MEMORY: u64 = 512 * 1024 * 1024;
 
@@ -28,6 +31,8 @@ pub struct Host {
     pub processors: usize,
     /// Memory mappings that this process may have (`vm.max_map_count`).
     pub mappings: u64,
+    /// File descriptors that this process may have.
+    pub descriptors: u64,
     /// Why this process's memory may be swapped out; `None` if it can't be.
     pub swap: Option<String>,
 }
@@ -67,6 +72,7 @@ impl Host {
             memory_from,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             mappings: mappings.trim().parse().unwrap_or(DEFAULT_MAPPINGS),
+            descriptors: descriptors(&text(&root.join("proc/self/limits"))).unwrap_or(DEFAULT_DESCRIPTORS),
             swap: swap(root, &cgroups),
         }
     }
@@ -86,6 +92,12 @@ fn swap(root: &Path, cgroups: &Cgroups) -> Option<String> {
         }
         Err(error) => Some(format!("whether there is swap is unknown: `{}`: {error}", file.display())),
     }
+}
+
+/// The limit in force, of the two that the line has.
+fn descriptors(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn meminfo(text: &str) -> Option<u64> {

@@ -149,7 +149,8 @@ fn grants(grants: &Grants) -> Vec<String> {
     let http = grants.http().iter().map(|grant| format!("http {grant}"));
     let tcp = grants.tcp().iter().map(|grant| format!("tcp {grant}"));
     let files = grants.files().iter().map(|grant| {
-        format!("files {} as {} ({})", grant.host().display(), grant.guest(), grant.mode().as_str())
+        let max = grant.max().map_or_else(String::new, |max| format!(", at most {}", show_size(max)));
+        format!("files {} as {} ({}{max})", grant.host().display(), grant.guest(), grant.mode().as_str())
     });
     let env = grants.env().keys().map(|name| format!("env {name}"));
     let secrets = grants.secrets().iter().map(|grant| format!("secrets {grant} ({})", state(grant)));

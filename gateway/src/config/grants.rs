@@ -7,8 +7,12 @@ use std::path::Path;
 use toolgate_runtime::policy::{FilesGrant, Grants, HttpGrant, SecretGrant, TcpGrant};
 
 use super::error::Invalid;
+use super::quantity::size_up_to;
 use super::raw::{Reader, Section};
 use super::secrets;
+
+/// Bytes that a folder may hold: what one disk holds.
+const MAX_FOLDER: u64 = 1 << 50;
 
 const FILES_EXAMPLE: &str = "{ host = \"./data\", guest = \"/data\", mode = \"ro\" }";
 
@@ -59,6 +63,7 @@ fn directory(section: Section<'_, '_>, base: &Path) -> Option<FilesGrant> {
     let host = section.text("host", "./data");
     let guest = section.text("guest", "/data");
     let mode = section.text("mode", "ro");
+    let max = section.parsed("max", "1GiB", size_up_to(MAX_FOLDER));
     for key in ["host", "guest", "mode"] {
         if section.place(key).is_none() {
             section.missing(key, format!("write {FILES_EXAMPLE}"));
@@ -68,7 +73,12 @@ fn directory(section: Section<'_, '_>, base: &Path) -> Option<FilesGrant> {
     let reader = section.reader;
     section.finish();
     let (host, guest, mode) = (host?, guest?, mode?);
-    match FilesGrant::parse(host.get_ref(), guest.get_ref(), mode.get_ref()) {
+    let grant = FilesGrant::parse(host.get_ref(), guest.get_ref(), mode.get_ref());
+    let bounded = |grant: FilesGrant| match max {
+        Some(max) => grant.with_max(max),
+        None => Ok(grant),
+    };
+    match grant.and_then(bounded) {
         Ok(grant) => Some(grant.under(base)),
         Err(error) => {
             reader.invalid(span, "files", Invalid::from(error));

@@ -115,3 +115,13 @@ fn this_machine_can_be_read() {
     assert!(host.memory > 64 << 20, "{host:?}");
     assert!(host.mappings > 1_000, "{host:?}");
 }
+
+#[test]
+fn the_limit_of_descriptors_in_force_counts() {
+    let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                  Max open files            4096                 524288               files     \n";
+    assert_eq!(Machine::new(&[("proc/self/limits", limits)]).host().descriptors, 4096);
+    assert_eq!(Machine::new(&[]).host().descriptors, 1024);
+    let unlimited = "Max open files            unlimited            unlimited            files     \n";
+    assert_eq!(Machine::new(&[("proc/self/limits", unlimited)]).host().descriptors, 1024);
+}

@@ -13,6 +13,7 @@ pub struct FilesGrant {
     host: PathBuf,
     guest: String,
     mode: Mode,
+    max: u64,
 }
 
 /// What a guest may do with the files of a grant.
@@ -23,6 +24,10 @@ pub enum Mode {
     /// `rw`: also create, change and delete.
     ReadWrite,
 }
+
+/// Bytes that the directory of a `rw` grant may hold. Against guests that fill the disk over many calls;
+/// more than most tools leave behind, and less than most disks have to spare.
+const MAX: u64 = 1024 * 1024 * 1024;
 
 /// Longest guest path in bytes. Against paths that no guest buffer holds.
 const MAX_GUEST_PATH: usize = 1024;
@@ -38,7 +43,22 @@ impl FilesGrant {
         check_host_path(host).map_err(|f| GrantError::new(CAPABILITY, host, f))?;
         check_guest(guest).map_err(|f| GrantError::new(CAPABILITY, guest, f))?;
         let mode = Mode::parse(mode).map_err(|f| GrantError::new(CAPABILITY, mode, f))?;
-        Ok(Self { host: PathBuf::from(host), guest: guest.to_owned(), mode })
+        Ok(Self { host: PathBuf::from(host), guest: guest.to_owned(), mode, max: MAX })
+    }
+
+    /// The same with another limit of what the directory may hold, in bytes.
+    ///
+    /// # Errors
+    /// If nothing can be written there anyway.
+    pub fn with_max(self, max: u64) -> Result<Self, GrantError> {
+        match self.mode {
+            Mode::ReadWrite => Ok(Self { max, ..self }),
+            Mode::ReadOnly => {
+                let fault =
+                    Fault::new("a read-only grant has no `max`", "leave it out, or write mode = \"rw\"");
+                Err(GrantError::new(CAPABILITY, &self.guest, fault))
+            }
+        }
     }
 
     /// The directory on the host, as written in the config.
@@ -54,6 +74,11 @@ impl FilesGrant {
     /// What the guest may do.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Bytes that the directory may hold; `None` where nothing can be written.
+    pub fn max(&self) -> Option<u64> {
+        (self.mode == Mode::ReadWrite).then_some(self.max)
     }
 
     /// The same grant with a relative host path resolved against `base`.
@@ -165,6 +190,15 @@ mod tests {
         assert_eq!((grant.guest(), grant.mode()), ("/data", Mode::ReadWrite));
         assert!(FilesGrant::parse("/", "/", "ro").is_ok());
         assert_eq!(grant.under(Path::new("/etc/x")).host(), Path::new("/etc/x/./data"));
+    }
+
+    #[test]
+    fn what_can_be_written_to_is_bounded_and_nothing_else() {
+        let grant = |mode| FilesGrant::parse("./data", "/data", mode).unwrap();
+        assert_eq!((grant("rw").max(), grant("ro").max()), (Some(1 << 30), None));
+        assert_eq!(grant("rw").with_max(5).unwrap().max(), Some(5));
+        let error = grant("ro").with_max(5).unwrap_err();
+        assert!(error.hint.contains("leave it out"), "{error}");
     }
 
     #[test]

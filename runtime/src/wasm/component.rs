@@ -79,11 +79,14 @@ impl Component {
             load::check_limits(&loaded.component, &policy.limits)?;
             secrets::prepare(&policy.grants)?;
             let found = discover(&loaded, &bytes, &options.rename)?;
+            let descriptors = engine.descriptors();
             let grants = Grants {
                 env: Env::prepare(policy.grants.env().clone()),
-                files: Files::prepare(policy.grants.files())?,
+                files: Files::prepare(policy.grants.files(), engine.folders(), descriptors.clone())?,
                 egress: options.egress.unwrap_or_default(),
+                descriptors,
             };
+            let notes = notes.into_iter().chain(grants.files.notes()).collect();
             Ok(Self {
                 description: describe(&found),
                 tools: found.functions.iter().map(Habit::of).collect(),

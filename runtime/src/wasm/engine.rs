@@ -20,7 +20,9 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Config, WasmBacktraceDetails};
 
+use super::capability::files::Folders;
 use super::compiler::{self, Compiler};
+use super::descriptors::{self, Descriptors};
 use super::link;
 use super::load::LoadError;
 use super::pool::{Pool, PoolPlan};
@@ -112,6 +114,8 @@ pub struct EngineOptions {
     pub pool: PoolPlan,
     /// Memory mappings that the process may have.
     pub mappings: u64,
+    /// File descriptors that the process may have.
+    pub descriptors: u64,
     /// Where calls go that take long; `None` for threads of its own.
     pub scheduler: Option<Arc<Scheduler>>,
 }
@@ -131,6 +135,7 @@ impl EngineOptions {
             metering: Metering::default(),
             pool: PoolPlan::for_host(host, calls),
             mappings: host.mappings,
+            descriptors: host.descriptors,
             scheduler: None,
         }
     }
@@ -163,6 +168,8 @@ struct Inner {
     compatibility: [u8; 32],
     compiling: Semaphore,
     mappings: Budget,
+    descriptors: Budget,
+    folders: Folders,
     scheduler: Arc<Scheduler>,
     options: EngineOptions,
     _ticker: Option<Ticker>,
@@ -209,6 +216,8 @@ impl Engine {
             pooled,
             compiling: Semaphore::new(options.compile_concurrency.max(1)),
             mappings: Budget::new(mappings),
+            descriptors: descriptors::of_process(options.descriptors),
+            folders: Folders::default(),
             scheduler,
             options,
             _ticker: ticker,
@@ -253,6 +262,16 @@ impl Engine {
 
     pub(super) fn compiling(&self) -> &Semaphore {
         &self.0.compiling
+    }
+
+    /// File descriptors for the calls of one more server.
+    pub(super) fn descriptors(&self) -> Descriptors {
+        Descriptors::of_server(&self.0.descriptors)
+    }
+
+    /// The folders that servers may write to.
+    pub(super) fn folders(&self) -> &Folders {
+        &self.0.folders
     }
 
     /// The turns of one more server on the threads for long calls.

@@ -13,6 +13,7 @@ mod code;
 mod compiled;
 mod compiler;
 mod component;
+mod descriptors;
 mod engine;
 mod hostcall;
 mod inspect;

@@ -260,7 +260,14 @@ mod tests {
     use crate::host::{Host, MemorySource};
 
     fn host(memory: u64) -> Host {
-        Host { memory, memory_from: MemorySource::Machine, processors: 2, mappings: 65_530, swap: None }
+        Host {
+            memory,
+            memory_from: MemorySource::Machine,
+            processors: 2,
+            mappings: 65_530,
+            descriptors: 1_024,
+            swap: None,
+        }
     }
 
     #[test]

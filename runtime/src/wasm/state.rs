@@ -12,6 +12,7 @@ use super::capability::http::Http;
 use super::capability::stdio::Capture;
 use super::capability::tcp::Tcp;
 use super::capability::{Denials, secrets};
+use super::descriptors::Descriptors;
 use super::engine::{Metering, YIELD_INTERVAL};
 use super::hostcall::{self, HostCalls};
 use super::meter::Meter;
@@ -31,6 +32,7 @@ pub(super) struct Grants {
     pub(super) env: Env,
     pub(super) files: Files,
     pub(super) egress: Arc<Egress>,
+    pub(super) descriptors: Descriptors,
 }
 
 /// What differs from call to call.
@@ -63,7 +65,7 @@ impl State {
         let denials = Denials::new(observer.clone());
         let stdio = Capture::new(observer, limits.stdio);
         let env = grants.env.with(given.secrets);
-        let tcp = Tcp::new(policy, &grants.egress, denials.clone());
+        let tcp = Tcp::new(policy, &grants.egress, grants.descriptors.clone(), denials.clone());
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(MAX_RANDOM).stdout(stdio.stream(Stdio::Out)).stderr(stdio.stream(Stdio::Err));
         env.configure(&mut wasi);
@@ -76,7 +78,7 @@ impl State {
             meter: Meter::new(limits),
             hostcalls: HostCalls::new(given.result),
             stdio,
-            http: Http::new(policy, &grants.egress, denials.clone()),
+            http: Http::new(policy, &grants.egress, grants.descriptors.clone(), denials.clone()),
             tcp,
             denials,
             env,

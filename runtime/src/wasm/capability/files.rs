@@ -10,9 +10,14 @@
 //! directory that was deleted, in which nothing can ever be. Whatever is tried there is refused
 //! and told with the line that would grant it.
 
+mod checks;
+mod folder;
 mod host;
+mod listing;
 mod open;
 mod quota;
+mod stream;
+mod walk;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -24,10 +29,13 @@ use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
-use self::quota::Quota;
+pub(in crate::wasm) use self::folder::Folders;
+use self::folder::{Limit, Share};
+use self::quota::{Quota, Tail};
 use super::Denials;
 use crate::events::Denial;
 use crate::policy::{FilesGrant, Mode};
+use crate::wasm::descriptors::{Descriptor, Descriptors};
 use crate::wasm::load::LoadError;
 use crate::wasm::state::State;
 
@@ -36,13 +44,6 @@ const MAX_PATH: usize = 4096;
 
 /// Characters of a path that are repeated in a denial. Against a guest that fills the log.
 const MAX_TOLD: usize = 256;
-
-/// Bytes of host memory that all open listings of a call may take together. Against a guest that
-/// opens a large directory again and again, as wasmtime-wasi reads each listing whole.
-const MAX_LISTED: usize = 8 * 1024 * 1024;
-
-/// Bytes that an entry of a listing takes besides its name.
-const ENTRY: usize = 64;
 
 /// Whether an operation may block the thread it is called on: never. A worker thread must not wait
 /// for a network file system, and a call's deadline only works where it awaits.
@@ -56,46 +57,64 @@ struct Prepared {
     preopens: Vec<Preopen>,
     /// The root of a guest that was not granted one.
     outside: Option<Dir>,
+    descriptors: Descriptors,
 }
 
 struct Preopen {
     dir: Dir,
     guest: String,
     mode: Mode,
+    /// Of a writable one.
+    limit: Option<Limit>,
 }
 
 impl Files {
-    /// Opens what is granted.
+    /// Opens what is granted, and measures what may be written to. Blocks.
     ///
     /// # Errors
-    /// A host path that is not a directory or can't be opened.
-    pub(in crate::wasm) fn prepare(grants: &[FilesGrant]) -> Result<Self, LoadError> {
-        let preopens: Vec<_> = grants.iter().map(Preopen::open).collect::<Result<_, _>>()?;
+    /// A host path that is not a directory, or can't be opened or measured.
+    pub(in crate::wasm) fn prepare(
+        grants: &[FilesGrant],
+        folders: &Folders,
+        descriptors: Descriptors,
+    ) -> Result<Self, LoadError> {
+        let open = |grant| {
+            Preopen::open(grant, folders).map_err(|cause| LoadError::Files {
+                line: line(&grant.host().to_string_lossy(), grant.guest(), grant.mode()),
+                cause,
+            })
+        };
+        let preopens: Vec<_> = grants.iter().map(open).collect::<Result<_, _>>()?;
         let rooted = preopens.iter().any(|preopen| preopen.guest == "/");
         let outside = if rooted { None } else { deleted_directory() };
-        Ok(Self(Arc::new(Prepared { preopens, outside })))
+        Ok(Self(Arc::new(Prepared { preopens, outside, descriptors })))
+    }
+
+    /// What an operator should know of the folders as they are.
+    pub(in crate::wasm) fn notes(&self) -> Vec<String> {
+        let note = |preopen: &Preopen| preopen.limit.as_ref()?.note(&preopen.guest);
+        self.0.preopens.iter().filter_map(note).collect()
     }
 
     /// The state of one call, which may write so many bytes.
     pub(in crate::wasm) fn start(&self, disk: u64) -> Call {
-        Call { files: self.clone(), open: HashMap::new(), listed: HashMap::new(), quota: Quota::new(disk) }
+        Call {
+            files: self.clone(),
+            open: HashMap::new(),
+            listed: HashMap::new(),
+            quota: Quota::new(disk),
+            shares: HashMap::new(),
+        }
     }
 }
 
 impl Preopen {
-    fn open(grant: &FilesGrant) -> Result<Self, LoadError> {
-        let opened = cap_std::fs::Dir::open_ambient_dir(grant.host(), ambient_authority());
-        let opened = opened.map_err(|cause| LoadError::Files {
-            line: line(&grant.host().to_string_lossy(), grant.guest(), grant.mode()),
-            cause,
-        })?;
-        let file = opened.into_std_file();
+    fn open(grant: &FilesGrant, folders: &Folders) -> std::io::Result<Self> {
+        let opened = cap_std::fs::Dir::open_ambient_dir(grant.host(), ambient_authority())?;
         let (perms, open_mode) = modes(grant.mode());
-        Ok(Self {
-            dir: Dir::new(file, perms, open_mode, ALLOW_BLOCKING),
-            guest: grant.guest().to_owned(),
-            mode: grant.mode(),
-        })
+        let dir = Dir::new(opened.into_std_file(), perms, open_mode, ALLOW_BLOCKING);
+        let limit = folders.limit(grant, &dir.dir)?;
+        Ok(Self { dir, guest: grant.guest().to_owned(), mode: grant.mode(), limit })
     }
 }
 
@@ -128,12 +147,19 @@ pub(in crate::wasm) struct Call {
     /// Bytes of each open listing, by the index of its stream in the resource table.
     listed: HashMap<u32, usize>,
     quota: Quota,
+    /// Of what writable folders may hold, by the index of the grant.
+    shares: HashMap<usize, Arc<Share>>,
 }
 
 impl Call {
-    /// Bytes that further listings may take.
-    fn left_to_list(&self) -> usize {
-        MAX_LISTED.saturating_sub(self.listed.values().sum())
+    /// The share of this call in a writable grant.
+    fn share(&mut self, grant: usize) -> Option<Arc<Share>> {
+        if let Some(share) = self.shares.get(&grant) {
+            return Some(Arc::clone(share));
+        }
+        let share = self.files.0.preopens.get(grant)?.limit.as_ref()?.enter();
+        self.shares.insert(grant, Arc::clone(&share));
+        Some(share)
     }
 }
 
@@ -144,6 +170,10 @@ struct Opened {
     grant: Option<usize>,
     /// The path as the guest sees it, as it was opened.
     path: String,
+    /// Of a file.
+    tail: Tail,
+    /// Of what was opened by the call; a preopen is the server's.
+    descriptor: Option<Arc<Descriptor>>,
 }
 
 /// What an operation does to the file that it is about.
@@ -206,9 +236,18 @@ impl View<'_> {
 
 /// The line of the config for a grant.
 fn line(host: &str, guest: &str, mode: Mode) -> String {
+    line_with(host, guest, mode, "")
+}
+
+/// The same for one whose folder may hold so many bytes.
+fn line_of(guest: &str, max: u64) -> String {
+    line_with("…", guest, Mode::ReadWrite, &format!(", max = \"{max}B\""))
+}
+
+fn line_with(host: &str, guest: &str, mode: Mode, more: &str) -> String {
     let quoted = |path: &str| told(path).replace('\\', "\\\\").replace('"', "\\\"");
     let (host, guest, mode) = (quoted(host), quoted(guest), mode.as_str());
-    format!("files = [{{ host = \"{host}\", guest = \"{guest}\", mode = \"{mode}\" }}]")
+    format!("files = [{{ host = \"{host}\", guest = \"{guest}\", mode = \"{mode}\"{more} }}]")
 }
 
 /// A path as it may stand in a message: one line of bounded length.

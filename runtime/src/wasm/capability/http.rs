@@ -18,9 +18,11 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::{Denials, secrets};
 use crate::egress::{Egress, EgressError, Step, Timeouts};
+use crate::events::Denial;
 use crate::policy::header::is_forbidden;
 use crate::policy::http::denied_address;
 use crate::policy::{Networks, Policy, Target};
+use crate::wasm::descriptors::{Descriptor, Descriptors};
 use crate::wasm::state::State;
 
 /// Requests of one call that are sent and not fully read. Against a guest that takes all sockets.
@@ -39,12 +41,17 @@ pub(in crate::wasm) struct Http {
 }
 
 impl Http {
-    pub(in crate::wasm) fn new(policy: &Arc<Policy>, egress: &Arc<Egress>, denials: Denials) -> Self {
+    pub(in crate::wasm) fn new(
+        policy: &Arc<Policy>,
+        egress: &Arc<Egress>,
+        descriptors: Descriptors,
+        denials: Denials,
+    ) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         let requests = Arc::new(Semaphore::new(MAX_REQUESTS));
         let (policy, egress) = (policy.clone(), egress.clone());
-        let hooks = Hooks { policy, egress, of_call: None, denials, requests };
+        let hooks = Hooks { policy, egress, of_call: None, denials, requests, descriptors };
         Self { ctx, hooks }
     }
 }
@@ -92,6 +99,7 @@ struct Hooks {
     of_call: Option<Egress>,
     denials: Denials,
     requests: Arc<Semaphore>,
+    descriptors: Descriptors,
 }
 
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -140,17 +148,32 @@ impl Hooks {
         })?;
         let permit = Arc::clone(&self.requests).try_acquire_owned();
         let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
+        let permit = Permit { _request: permit, _descriptor: self.descriptor(&target)? };
         let egress = self.of_call.get_or_insert_with(|| self.egress.for_call()).clone();
         let (policy, denials) = (self.policy.clone(), self.denials.clone());
         Ok(Allowed { target, networks, permit, policy, egress, denials })
     }
+
+    fn descriptor(&self, target: &Target) -> Result<Descriptor, Error> {
+        self.descriptors.take().ok_or_else(|| {
+            let (attempt, reason) = (target.to_string(), self.descriptors.spent());
+            self.denials.tell(&Denial { capability: "http", attempt, reason, allow: None });
+            Error::ConnectionLimitReached
+        })
+    }
+}
+
+/// What a request holds until its response was read.
+struct Permit {
+    _request: OwnedSemaphorePermit,
+    _descriptor: Descriptor,
 }
 
 /// A request that a grant covers; what is left to judge are the addresses of its host.
 struct Allowed {
     target: Target,
     networks: Networks,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     policy: Arc<Policy>,
     egress: Egress,
     denials: Denials,

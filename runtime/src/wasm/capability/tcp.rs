@@ -24,6 +24,7 @@ use crate::egress::{self, Egress, EgressError, Step};
 use crate::events::Denial;
 use crate::policy::tcp::denied_address;
 use crate::policy::{Host, Policy};
+use crate::wasm::descriptors::{Descriptor, Descriptors};
 use crate::wasm::state::State;
 
 /// Addresses that one call may learn. Against a guest that resolves without end.
@@ -50,6 +51,9 @@ struct Inner {
     denials: Denials,
     resolved: Mutex<Vec<Resolved>>,
     sockets: AtomicUsize,
+    descriptors: Descriptors,
+    /// One for each socket, until the call ends: it may keep what it shut.
+    held: Mutex<Vec<Descriptor>>,
 }
 
 /// An address that a granted host resolved to in this call.
@@ -59,7 +63,12 @@ struct Resolved {
 }
 
 impl Tcp {
-    pub(in crate::wasm) fn new(policy: &Arc<Policy>, egress: &Arc<Egress>, denials: Denials) -> Self {
+    pub(in crate::wasm) fn new(
+        policy: &Arc<Policy>,
+        egress: &Arc<Egress>,
+        descriptors: Descriptors,
+        denials: Denials,
+    ) -> Self {
         let (policy, egress) = (policy.clone(), egress.clone());
         Self(Arc::new(Inner {
             policy,
@@ -68,6 +77,8 @@ impl Tcp {
             denials,
             resolved: Mutex::default(),
             sockets: AtomicUsize::new(0),
+            descriptors,
+            held: Mutex::default(),
         }))
     }
 
@@ -150,7 +161,14 @@ impl Tcp {
     /// Counts a socket that is about to be created.
     fn may_create(&self) -> bool {
         let limit = if self.0.policy.grants.tcp().is_empty() { MAX_REFUSED_SOCKETS } else { MAX_SOCKETS };
-        self.0.sockets.fetch_add(1, Ordering::Relaxed) < limit
+        if self.0.sockets.fetch_add(1, Ordering::Relaxed) >= limit {
+            return false;
+        }
+        let Some(descriptor) = self.0.descriptors.take() else {
+            return self.refuse("tcp", "open a TCP socket".to_owned(), &self.0.descriptors.spent());
+        };
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).push(descriptor);
+        true
     }
 }
 

@@ -5,10 +5,8 @@
 //! check only reads the descriptor itself, which was checked when it was opened.
 
 use std::path::{Component, Path};
-use std::sync::Arc;
 
 use wasmtime::component::Resource;
-use wasmtime_wasi::filesystem::{Descriptor, Dir, File};
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, Filesize, Host,
@@ -17,12 +15,12 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, ReaddirIterator};
 use wasmtime_wasi::runtime::spawn_blocking;
 
+use super::checks::Fd;
+use super::listing::measure;
 use super::open::{self, Request};
-use super::quota::Metered;
-use super::{ALLOW_BLOCKING, ENTRY, MAX_PATH, Need, Opened, View, join, line, modes};
-use crate::policy::Mode;
-
-type Fd = Resource<Descriptor>;
+use super::quota::BLOCK;
+use super::stream::Counted;
+use super::{Need, View};
 
 impl preopens::Host for View<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
@@ -37,109 +35,6 @@ impl preopens::Host for View<'_> {
             directories.push((fd, "/".to_owned()));
         }
         Ok(directories)
-    }
-}
-
-impl View<'_> {
-    fn push_directory(&mut self, dir: &Dir, grant: Option<usize>, path: &str) -> wasmtime::Result<Fd> {
-        let fd = self.inner.table.push(Descriptor::Dir(dir.clone()))?;
-        let path = path.to_owned();
-        self.call.open.insert(fd.rep(), Opened { grant, path });
-        Ok(fd)
-    }
-
-    /// Where a descriptor came from. One that was not recorded is not ours to use.
-    fn opened(&self, fd: &Fd) -> FsResult<&Opened> {
-        let opened = self.call.open.get(&fd.rep());
-        opened.ok_or_else(|| ErrorCode::BadDescriptor.into())
-    }
-
-    /// Checks an operation on the open file itself.
-    fn check(&self, what: &str, fd: &Fd, need: Need) -> FsResult<()> {
-        self.check_at(what, fd, "", need).map(drop)
-    }
-
-    /// Checks an operation on `path` from the directory `fd`, and returns the path from the
-    /// guest's root.
-    fn check_at(&self, what: &str, fd: &Fd, path: &str, need: Need) -> FsResult<String> {
-        if path.len() > MAX_PATH {
-            return Err(ErrorCode::NameTooLong.into());
-        }
-        let opened = self.opened(fd)?;
-        let full = join(&opened.path, path);
-        if full.len() > MAX_PATH {
-            return Err(ErrorCode::NameTooLong.into());
-        }
-        let Some(grant) = opened.grant else {
-            self.refuse_outside(what, &full, need);
-            return Err(ErrorCode::Access.into());
-        };
-        let preopen = &self.call.files.0.preopens[grant];
-        if need == Need::Write && preopen.mode != Mode::ReadWrite {
-            let allow = line("…", &preopen.guest, Mode::ReadWrite);
-            self.refuse(what, &full, "the grant is read-only", Some(allow));
-            return Err(ErrorCode::NotPermitted.into());
-        }
-        Ok(full)
-    }
-
-    /// Tells what the layer below refused. It has one code for a path that leads out of the grant
-    /// and for what the system itself does not permit.
-    fn told<T>(&self, what: &str, full: &str, done: FsResult<T>) -> FsResult<T> {
-        done.inspect_err(|error| {
-            if let Some(ErrorCode::NotPermitted) = error.downcast_ref() {
-                self.refuse(what, full, "it leads out of the grant, or the system does not permit it", None);
-            }
-        })
-    }
-
-    /// Takes a new name from the quota, also where it turns out to be there already: to look first
-    /// would cost more than it saves.
-    fn take_name(&self) -> FsResult<()> {
-        Ok(self.call.quota.take_name(self.denials).map_err(std::io::Error::from)?)
-    }
-
-    /// Puts a stream that takes from the quota in the place of one that does not.
-    fn meter(&mut self, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
-        let inner = self.inner.table.delete(stream)?;
-        let metered = Metered::new(inner, self.call.quota.clone(), self.denials.clone());
-        Ok(self.inner.table.push(Box::new(metered) as DynOutputStream)?)
-    }
-
-    fn directory(&self, fd: &Fd) -> FsResult<Arc<std::fs::File>> {
-        match self.inner.table.get(fd)? {
-            Descriptor::Dir(dir) => Ok(dir.dir.clone()),
-            Descriptor::File(_) => Err(ErrorCode::NotDirectory.into()),
-        }
-    }
-
-    /// Records what was opened by way of `parent`, with the mode of its grant.
-    fn push_opened(
-        &mut self,
-        parent: &Fd,
-        path: String,
-        request: Request,
-        opened: open::Opened,
-    ) -> FsResult<Fd> {
-        let grant = self.opened(parent)?.grant;
-        let mode = grant.map_or(Mode::ReadOnly, |grant| self.call.files.0.preopens[grant].mode);
-        let (perms, _) = modes(mode);
-        let descriptor = match opened {
-            open::Opened::Directory(file) => {
-                Descriptor::Dir(Dir::new(file, perms, request.mode(), ALLOW_BLOCKING))
-            }
-            open::Opened::File(file) => {
-                Descriptor::File(File::new(file, perms, request.mode(), ALLOW_BLOCKING))
-            }
-            open::Opened::Special => {
-                let reason = "it is neither a regular file nor a directory";
-                self.refuse("open", &path, reason, None);
-                return Err(ErrorCode::NotPermitted.into());
-            }
-        };
-        let fd = self.inner.table.push(descriptor)?;
-        self.call.open.insert(fd.rep(), Opened { grant, path });
-        Ok(fd)
     }
 }
 
@@ -159,19 +54,22 @@ impl Host for View<'_> {
 impl HostDescriptor for View<'_> {
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
         self.check("read", &fd, Need::Read)?;
-        self.inner.read_via_stream(fd, offset)
+        let descriptor = self.opened(&fd)?.descriptor.clone();
+        let stream = self.inner.read_via_stream(fd, offset)?;
+        let inner = self.inner.table.delete(stream)?;
+        Ok(self.inner.table.push(Box::new(Counted::new(inner, descriptor)) as DynInputStream)?)
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
         self.check("write", &fd, Need::Write)?;
-        let stream = self.inner.write_via_stream(fd, offset)?;
-        self.meter(stream)
+        let stream = self.inner.write_via_stream(Fd::new_borrow(fd.rep()), offset)?;
+        self.meter(&fd, stream, Some(offset))
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
         self.check("write", &fd, Need::Write)?;
-        let stream = self.inner.append_via_stream(fd)?;
-        self.meter(stream)
+        let stream = self.inner.append_via_stream(Fd::new_borrow(fd.rep()))?;
+        self.meter(&fd, stream, None)
     }
 
     async fn advise(&mut self, fd: Fd, offset: Filesize, length: Filesize, advice: Advice) -> FsResult<()> {
@@ -192,6 +90,10 @@ impl HostDescriptor for View<'_> {
 
     async fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {
         self.check("resize", &fd, Need::Write)?;
+        // A hole is free, but whoever appends behind it begins a block.
+        if size > 0 {
+            self.take(&fd, BLOCK).await?;
+        }
         self.inner.set_size(fd, size).await
     }
 
@@ -207,13 +109,15 @@ impl HostDescriptor for View<'_> {
 
     async fn write(&mut self, fd: Fd, buffer: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
         self.check("write", &fd, Need::Write)?;
-        self.call.quota.take(buffer.len(), self.denials).map_err(std::io::Error::from)?;
+        let amount = self.opened(&fd)?.tail.advance(offset, buffer.len());
+        self.take(&fd, amount).await?;
         self.inner.write(fd, buffer, offset).await
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<ReaddirIterator>> {
         self.check("list", &fd, Need::Read)?;
         let dir = self.directory(&fd)?;
+        let _held = self.take_descriptor("list", &self.opened(&fd)?.path)?;
         let left = self.call.left_to_list();
         let bytes = spawn_blocking(move || measure(&dir, left)).await?;
         let bytes = bytes.ok_or(ErrorCode::InsufficientMemory)?;
@@ -228,7 +132,8 @@ impl HostDescriptor for View<'_> {
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let full = self.check_at("create", &fd, &path, Need::Write)?;
-        self.take_name()?;
+        let _held = self.take_descriptor("create", &full)?;
+        self.take_name(&fd).await?;
         let done = self.inner.create_directory_at(fd, path).await;
         self.told("create", &full, done)
     }
@@ -239,6 +144,7 @@ impl HostDescriptor for View<'_> {
 
     async fn stat_at(&mut self, fd: Fd, path_flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
         let full = self.check_at("look at", &fd, &path, Need::Read)?;
+        let _held = self.take_descriptor("look at", &full)?;
         let done = self.inner.stat_at(fd, path_flags, path).await;
         self.told("look at", &full, done)
     }
@@ -252,6 +158,7 @@ impl HostDescriptor for View<'_> {
         mtime: NewTimestamp,
     ) -> FsResult<()> {
         let full = self.check_at("set the times of", &fd, &path, Need::Write)?;
+        let _held = self.take_descriptor("set the times of", &full)?;
         let inner = &mut self.inner;
         let done = inner.set_times_at(fd, path_flags, path, atime, mtime).await;
         self.told("set the times of", &full, done)
@@ -268,10 +175,13 @@ impl HostDescriptor for View<'_> {
         // The new name is a way to write to the old file, so both must be writable.
         let from = self.check_at("link", &fd, &old_path, Need::Write)?;
         let to = self.check_at("link", &new_fd, &new_path, Need::Write)?;
-        self.take_name()?;
+        let full = format!("{from} as {to}");
+        let _moving = self.moves("link", &full, &fd, &new_fd)?;
+        let _held = [self.take_descriptor("link", &full)?, self.take_descriptor("link", &full)?];
+        self.take_name(&new_fd).await?;
         let inner = &mut self.inner;
         let done = inner.link_at(fd, old_path_flags, old_path, new_fd, new_path).await;
-        self.told("link", &format!("{from} as {to}"), done)
+        self.told("link", &full, done)
     }
 
     async fn open_at(
@@ -291,8 +201,10 @@ impl HostDescriptor for View<'_> {
         };
         let full = self.check_at(what, &fd, &path, need)?;
         let dir = self.directory(&fd)?;
+        // The second is the folder's own, while it is opened from.
+        let (held, _also) = (self.take_descriptor(what, &full)?, self.take_descriptor(what, &full)?);
         if request.creates() {
-            self.take_name()?;
+            self.take_name(&fd).await?;
         }
         let opened = spawn_blocking(move || request.open(&dir, &path)).await;
         let opened = opened.inspect_err(|error| {
@@ -300,17 +212,19 @@ impl HostDescriptor for View<'_> {
                 self.refuse(what, &full, "the path leads out of the grant", None);
             }
         })?;
-        self.push_opened(&fd, full, request, opened)
+        self.push_opened(&fd, full, request, opened, held)
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
         let full = self.check_at("look at", &fd, &path, Need::Read)?;
+        let _held = self.take_descriptor("look at", &full)?;
         let done = self.inner.readlink_at(fd, path).await;
         self.told("look at", &full, done)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let full = self.check_at("remove", &fd, &path, Need::Write)?;
+        let _held = self.take_descriptor("remove", &full)?;
         let done = self.inner.remove_directory_at(fd, path).await;
         self.told("remove", &full, done)
     }
@@ -318,9 +232,12 @@ impl HostDescriptor for View<'_> {
     async fn rename_at(&mut self, fd: Fd, old_path: String, new_fd: Fd, new_path: String) -> FsResult<()> {
         let from = self.check_at("rename", &fd, &old_path, Need::Write)?;
         let to = self.check_at("rename", &new_fd, &new_path, Need::Write)?;
+        let full = format!("{from} to {to}");
+        let _moving = self.moves("rename", &full, &fd, &new_fd)?;
+        let _held = [self.take_descriptor("rename", &full)?, self.take_descriptor("rename", &full)?];
         let inner = &mut self.inner;
         let done = inner.rename_at(fd, old_path, new_fd, new_path).await;
-        self.told("rename", &format!("{from} to {to}"), done)
+        self.told("rename", &full, done)
     }
 
     async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
@@ -330,13 +247,15 @@ impl HostDescriptor for View<'_> {
             self.refuse("link", &full, reason, None);
             return Err(ErrorCode::NotPermitted.into());
         }
-        self.take_name()?;
+        let _held = self.take_descriptor("link", &full)?;
+        self.take_name(&fd).await?;
         let done = self.inner.symlink_at(fd, target, path).await;
         self.told("link", &full, done)
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let full = self.check_at("remove", &fd, &path, Need::Write)?;
+        let _held = self.take_descriptor("remove", &full)?;
         let done = self.inner.unlink_file_at(fd, path).await;
         self.told("remove", &full, done)
     }
@@ -356,6 +275,7 @@ impl HostDescriptor for View<'_> {
         path: String,
     ) -> FsResult<MetadataHashValue> {
         let full = self.check_at("look at", &fd, &path, Need::Read)?;
+        let _held = self.take_descriptor("look at", &full)?;
         let done = self.inner.metadata_hash_at(fd, path_flags, path).await;
         self.told("look at", &full, done)
     }
@@ -384,17 +304,4 @@ impl HostDirectoryEntryStream for View<'_> {
 /// would follow it there, but programs of the host might.
 fn may_leave(target: &str) -> bool {
     Path::new(target).components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir))
-}
-
-/// Bytes that a listing of the directory takes; `None` beyond `most`. Blocks.
-fn measure(dir: &std::fs::File, most: usize) -> std::io::Result<Option<usize>> {
-    let dir = cap_std::fs::Dir::from_std_file(dir.try_clone()?);
-    let mut bytes = 0;
-    for entry in dir.entries()? {
-        bytes += ENTRY + entry?.file_name().len();
-        if bytes > most {
-            return Ok(None);
-        }
-    }
-    Ok(Some(bytes))
 }

@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, HostDirectoryEntryStream, NewTimestamp, OpenFlags, PathFlags,
 };
 
+use super::listing::{ENTRY, MAX_LISTED};
 use super::*;
 use crate::events::{Observer, Stdio, Usage};
 use crate::limits::Limits;
@@ -38,8 +39,16 @@ impl Observer for Heard {
 /// A host with `data/` granted as `/data`, and secrets beside it.
 struct World {
     host: tempfile::TempDir,
+    server: Server,
     store: Store<State>,
     heard: Arc<Heard>,
+}
+
+/// What calls share.
+struct Server {
+    engine: Engine,
+    grants: state::Grants,
+    policy: Arc<Policy>,
 }
 
 impl World {
@@ -48,15 +57,25 @@ impl World {
     }
 
     fn at(guest: &str, mode: &str) -> Self {
+        Self::with(guest, mode, |grant| grant)
+    }
+
+    fn with(guest: &str, mode: &str, change: impl FnOnce(FilesGrant) -> FilesGrant) -> Self {
         let host = tempfile::tempdir().unwrap();
         fs::create_dir_all(host.path().join("data/sub")).unwrap();
         fs::write(host.path().join("data/a.txt"), "inside").unwrap();
         fs::write(host.path().join("secret"), "outside").unwrap();
         let data = host.path().join("data");
-        let grant = FilesGrant::parse(data.to_str().unwrap(), guest, mode).unwrap();
+        let grant = change(FilesGrant::parse(data.to_str().unwrap(), guest, mode).unwrap());
         let heard = Arc::new(Heard::default());
-        let store = store(grant, heard.clone());
-        Self { host, store, heard }
+        let server = Server::of(grant);
+        let store = server.call(heard.clone());
+        Self { host, server, store, heard }
+    }
+
+    /// Ends the call and begins another.
+    fn next_call(&mut self) {
+        self.store = self.server.call(self.heard.clone());
     }
 
     fn view(&mut self) -> View<'_> {
@@ -124,17 +143,23 @@ impl World {
     }
 }
 
-fn store(grant: FilesGrant, heard: Arc<Heard>) -> Store<State> {
-    let grants = Grants::new(vec![], vec![], vec![grant], Default::default()).unwrap();
-    let prepared = state::Grants {
-        env: Env::default(),
-        files: Files::prepare(grants.files()).unwrap(),
-        egress: Arc::default(),
-    };
-    let policy = Arc::new(Policy { grants, limits: Limits::default() });
-    let given = state::Given { observer: heard, secrets: Vec::new(), result: 0 };
-    let engine = Engine::new(EngineOptions::default()).unwrap();
-    state::store(Metering::Fuel, engine.on_demand(), &prepared, &policy, given).unwrap()
+impl Server {
+    fn of(grant: FilesGrant) -> Self {
+        let engine = Engine::new(EngineOptions::default()).unwrap();
+        let grants = Grants::new(vec![], vec![], vec![grant], Default::default()).unwrap();
+        let prepared = state::Grants {
+            env: Env::default(),
+            files: Files::prepare(grants.files(), engine.folders(), engine.descriptors()).unwrap(),
+            egress: Arc::default(),
+            descriptors: engine.descriptors(),
+        };
+        Self { engine, grants: prepared, policy: Arc::new(Policy { grants, limits: Limits::default() }) }
+    }
+
+    fn call(&self, heard: Arc<Heard>) -> Store<State> {
+        let given = state::Given { observer: heard, secrets: Vec::new(), result: 0 };
+        state::store(Metering::Fuel, self.engine.on_demand(), &self.grants, &self.policy, given).unwrap()
+    }
 }
 
 type How = (PathFlags, OpenFlags, DescriptorFlags);
@@ -390,7 +415,8 @@ async fn the_grant_decides_whatever_wasmtime_thinks_of_the_descriptor() {
     let again = || Fd::new_borrow(fd.rep());
     let unknown = world.view().write(again(), b"x".to_vec(), 0).await;
     assert_eq!(code(unknown), Err(ErrorCode::BadDescriptor));
-    let opened = Opened { grant: Some(0), path: "/data/a.txt".to_owned() };
+    let path = "/data/a.txt".to_owned();
+    let opened = Opened { grant: Some(0), path, tail: Tail::default(), descriptor: None };
     world.view().call.open.insert(fd.rep(), opened);
     let refused = world.view().write(again(), b"x".to_vec(), 0).await;
     assert_eq!(code(refused), Err(ErrorCode::NotPermitted));
@@ -430,4 +456,49 @@ async fn listings_of_one_call_are_bounded_together() {
     assert_eq!(code(refused.map(drop)), Err(ErrorCode::InsufficientMemory));
     HostDirectoryEntryStream::drop(&mut world.view(), open.remove(0)).unwrap();
     assert!(world.view().read_directory(d()).await.is_ok(), "what a dropped listing took is given back");
+}
+
+#[tokio::test]
+async fn calls_together_write_no_more_than_the_folder_may_hold() {
+    let mut world = World::with("/data", "rw", |grant| grant.with_max(1 << 20).unwrap());
+    let mut written = 0;
+    for n in 0.. {
+        world.next_call();
+        let dir = world.preopen("/data");
+        let opened = world.open(&dir, &format!("{n}"), creating()).await;
+        let Ok(fd) = opened else { break };
+        let done = world.view().write(fd, vec![1; 64 << 10], 0).await;
+        match code(done) {
+            Ok(bytes) => written += bytes,
+            Err(error) => {
+                assert_eq!(error, ErrorCode::InsufficientSpace);
+                break;
+            }
+        }
+    }
+    assert!((512 << 10..=1 << 20).contains(&written), "{written}");
+    let told = world.denials();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].allow.as_ref().unwrap().contains("max = "), "{told:?}");
+    fs::remove_file(world.data("0")).unwrap();
+    fs::remove_file(world.data("1")).unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.next_call();
+    let dir = world.preopen("/data");
+    let fd = world.open(&dir, "again", creating()).await.unwrap();
+    assert_eq!(world.view().write(fd, vec![1; 64 << 10], 0).await.unwrap(), 64 << 10);
+}
+
+#[tokio::test]
+async fn one_byte_here_and_there_uses_a_call_up_as_it_uses_the_disk_up() {
+    let mut world = World::new("rw");
+    let dir = world.preopen("/data");
+    let fd = world.open(&dir, "holes", creating()).await.unwrap();
+    let disk = Limits::default().disk;
+    let mut written = 0;
+    while world.view().write(Fd::new_borrow(fd.rep()), vec![1], written << 20).await.is_ok() {
+        written += 1;
+    }
+    assert!(written <= disk / quota::BLOCK, "{written}");
+    assert_eq!(world.denials().len(), 1);
 }

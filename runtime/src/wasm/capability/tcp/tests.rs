@@ -9,6 +9,7 @@ use crate::egress::{EgressOptions, Resolve};
 use crate::events::{Observer, Stdio, Usage};
 use crate::limits::Limits;
 use crate::policy::{Grants, TcpGrant};
+use crate::wasm::descriptors::of_process;
 
 /// Answers each question differently: first as the owner of a name would, then as an attacker.
 #[derive(Default)]
@@ -42,7 +43,8 @@ fn call(grants: &[&str], answers: &[&'static str]) -> (Tcp, Arc<Told>) {
     let resolver = Arc::new(Rebinding(Mutex::new(answers.to_vec())));
     let egress = Arc::new(Egress::with_resolver(EgressOptions::default(), resolver).unwrap());
     let told = Arc::new(Told::default());
-    (Tcp::new(&policy, &egress, Denials::new(told.clone())), told)
+    let descriptors = Descriptors::of_server(&of_process(1024));
+    (Tcp::new(&policy, &egress, descriptors, Denials::new(told.clone())), told)
 }
 
 fn connects(tcp: &Tcp, address: &str) -> bool {
