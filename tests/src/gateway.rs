@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
@@ -16,8 +17,24 @@ const START: Duration = Duration::from_secs(60);
 pub struct Gateway {
     process: Child,
     address: String,
-    log: Arc<Mutex<String>>,
-    stdout: Arc<Mutex<String>>,
+    log: Captured,
+    stdout: Captured,
+}
+
+/// All that a gateway wrote until its end.
+pub struct Written {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it logged.
+    pub log: String,
+    /// What it wrote to stdout: nothing, if it is well.
+    pub stdout: String,
+}
+
+/// What a process writes to one stream, as it comes.
+struct Captured {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -46,8 +63,8 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the built binary starts");
-        let log = capture(process.stderr.take().expect("a pipe"));
-        let stdout = capture(process.stdout.take().expect("a pipe"));
+        let log = Captured::from(process.stderr.take().expect("a pipe"));
+        let stdout = Captured::from(process.stdout.take().expect("a pipe"));
         let mut gateway = Self { process, address: String::new(), log, stdout };
         gateway.address = gateway.wait_for(&port_file).await;
         gateway
@@ -80,12 +97,12 @@ impl Gateway {
 
     /// All that it has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("the log").clone()
+        self.log.so_far()
     }
 
     /// All that it has written to stdout so far: nothing, if it is well.
     pub fn stdout(&self) -> String {
-        self.stdout.lock().expect("the output").clone()
+        self.stdout.so_far()
     }
 
     /// Waits until the log contains a text.
@@ -106,6 +123,16 @@ impl Gateway {
 
     /// Sends SIGTERM and waits for the end.
     pub fn terminate(mut self) -> ExitStatus {
+        self.stop()
+    }
+
+    /// The same; then all that it wrote, to the last byte.
+    pub fn written(mut self) -> Written {
+        let status = self.stop();
+        Written { status, log: self.log.to_the_end(), stdout: self.stdout.to_the_end() }
+    }
+
+    fn stop(&mut self) -> ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a living process");
         self.process.wait().expect("an exit status")
@@ -164,15 +191,29 @@ pub fn binary() -> PathBuf {
     path
 }
 
-fn capture(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let log = Arc::new(Mutex::new(String::new()));
-    let writer = Arc::clone(&log);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let mut log = writer.lock().expect("the log");
-            log.push_str(&line);
-            log.push('\n');
-        }
-    });
-    log
+impl Captured {
+    fn from(pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let writer = Arc::clone(&text);
+        let reader = std::thread::spawn(move || {
+            // By bytes: a line that is not UTF-8 is worth as much as any other.
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                let mut text = writer.lock().expect("the text");
+                text.push_str(&String::from_utf8_lossy(&line));
+                text.push('\n');
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn so_far(&self) -> String {
+        self.text.lock().expect("the text").clone()
+    }
+
+    /// Once nobody can write any more.
+    fn to_the_end(&mut self) -> String {
+        let reader = self.reader.take().expect("asked once");
+        reader.join().expect("the reader");
+        self.so_far()
+    }
 }

@@ -1,5 +1,6 @@
 //! A server that guests talk to: over TLS or without, it remembers what it was sent and sends it
-//! back, in the ways that servers do that and in some that only hostile ones do.
+//! back, in the ways that servers do that and in some that only hostile ones do. Of each connection it
+//! also keeps the bytes as they came, so that what was never a request, or came before TLS, is seen too.
 //!
 //! `/echo` sends the head of the request back as body and its credentials as `x-echo` · `/drip` the
 //! same, each byte in a chunk of its own · `/redirect?URL` points to the URL · `/silent` never
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection};
 
 /// How long `/silent` keeps a connection.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -21,12 +22,19 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Longest head that is read.
 const MAX_HEAD: usize = 64 * 1024;
 
+/// How long the rest of a talk that failed is listened to.
+const REST: Duration = Duration::from_secs(1);
+
 /// A running server. Its threads end with the test.
 pub struct Upstream {
     scheme: &'static str,
     address: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<Bytes>>>,
 }
+
+/// What came over one connection so far.
+type Bytes = Arc<Mutex<Vec<u8>>>;
 
 impl Upstream {
     /// Without TLS.
@@ -34,7 +42,7 @@ impl Upstream {
         Self::start(None)
     }
 
-    /// With a certificate for 127.0.0.1 by the authority of [`authority`].
+    /// With a certificate for 127.0.0.1 and `localhost` by the authority of [`authority`].
     pub fn tls() -> Self {
         Self::start(Some(config("good")))
     }
@@ -59,19 +67,30 @@ impl Upstream {
         self.heard.lock().expect("what was heard").clone()
     }
 
+    /// What came over each connection so far, be it TLS, HTTP or neither.
+    pub fn received(&self) -> Vec<String> {
+        let received = self.received.lock().expect("what was received");
+        let text = |bytes: &Bytes| String::from_utf8_lossy(&bytes.lock().expect("the bytes")).into_owned();
+        received.iter().map(text).collect()
+    }
+
     fn start(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let heard = Arc::new(Mutex::new(Vec::new()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         let log = Arc::clone(&heard);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::clone(&received);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (tls, log) = (tls.clone(), Arc::clone(&log));
-                std::thread::spawn(move || accept(stream, tls, &log));
+                let tapped = Tapped { stream, bytes: Bytes::default() };
+                connections.lock().expect("what was received").push(Arc::clone(&tapped.bytes));
+                std::thread::spawn(move || accept(tapped, tls, &log));
             }
         });
-        Self { scheme, address, heard }
+        Self { scheme, address, heard, received }
     }
 }
 
@@ -98,25 +117,55 @@ fn config(name: &str) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// A client that goes away is what some tests are about, so its errors end the talk and no more.
-fn accept(stream: TcpStream, tls: Option<Arc<ServerConfig>>, heard: &Mutex<Vec<String>>) {
-    match tls {
-        None => talk(stream, heard),
-        Some(config) => {
-            let connection = ServerConnection::new(config).expect("a TLS connection");
-            talk(StreamOwned::new(connection, stream), heard);
-        }
+/// A connection whose bytes are kept as they come.
+struct Tapped {
+    stream: TcpStream,
+    bytes: Bytes,
+}
+
+impl Read for Tapped {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.bytes.lock().expect("the bytes").extend_from_slice(&buffer[..read]);
+        Ok(read)
     }
 }
 
-fn talk(mut stream: impl Read + Write, heard: &Mutex<Vec<String>>) {
-    let Some(head) = read_head(&mut stream) else { return };
+impl Write for Tapped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// A client that goes away is what some tests are about, so its errors end the talk and no more.
+fn accept(mut stream: Tapped, tls: Option<Arc<ServerConfig>>, heard: &Mutex<Vec<String>>) {
+    let talked = match tls {
+        None => talk(&mut stream, heard),
+        Some(config) => {
+            let mut connection = ServerConnection::new(config).expect("a TLS connection");
+            talk(rustls::Stream::new(&mut connection, &mut stream), heard)
+        }
+    };
+    if talked.is_none() {
+        // Whoever spoke something else is heard to the end: what it said is the question.
+        drop(stream.stream.set_read_timeout(Some(REST)));
+        drop(std::io::copy(&mut stream.take(MAX_HEAD as u64), &mut std::io::sink()));
+    }
+}
+
+/// `None` if no request came.
+fn talk(mut stream: impl Read + Write, heard: &Mutex<Vec<String>>) -> Option<()> {
+    let head = read_head(&mut stream)?;
     heard.lock().expect("what was heard").push(head.clone());
     let path = head.split(' ').nth(1).unwrap_or_default();
     let reply = match path.split_once('?').unwrap_or((path, "")) {
         ("/silent", _) => {
             std::thread::sleep(SILENCE);
-            return;
+            return Some(());
         }
         ("/redirect", to) => format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),
         ("/cut", _) => format!("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{head}"),
@@ -126,6 +175,7 @@ fn talk(mut stream: impl Read + Write, heard: &Mutex<Vec<String>>) {
         _ => reply(&head, &format!("x-echo: {}\r\n", credentials(&head))),
     };
     drop(stream.write_all(reply.as_bytes()).and_then(|()| stream.flush()));
+    Some(())
 }
 
 fn read_head(stream: &mut impl Read) -> Option<String> {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use e2e::canary;
 use e2e::client::Client;
-use e2e::gateway::{Gateway, command};
+use e2e::gateway::{Gateway, Written, command};
 use e2e::guests;
 use e2e::registry::free_address;
 use e2e::site::Site;
@@ -113,26 +114,33 @@ async fn a_guest_neither_replaces_a_secret_nor_stands_beside_it() {
 async fn a_secret_goes_to_no_other_port_scheme_or_name() {
     let (upstream, other, plain) = (Upstream::tls(), Upstream::tls(), Upstream::plain());
     let (origin, port) = (upstream.origin(), upstream.address().port());
+    let (in_clear, renamed) = (format!("http://127.0.0.1:{port}"), format!("https://localhost:{port}"));
+    // All of them are granted: what keeps the secret away is nothing but where it is bound to.
     let site = site(&format!(
-        "http = [\"GET {origin}/*\", \"GET {}/*\", \"GET {}/*\", \"GET http://127.0.0.1:{port}/*\"]\nsecrets = [{}]",
+        "http = [\"GET {origin}/*\", \"GET {}/*\", \"GET {}/*\", \"GET {in_clear}/*\", \
+         \"GET {renamed}/* @127.0.0.1,::1\"]\nsecrets = [{}]",
         other.origin(),
         plain.origin(),
         bearer("env:API_TOKEN", &origin),
     ));
     let (_gateway, client) = start(&site).await;
-    for elsewhere in [&other, &plain] {
-        let text = seen(&client, "http", get(&format!("{}/echo", elsewhere.origin()))).await;
+    for elsewhere in [&other.origin(), &plain.origin(), &renamed] {
+        let text = seen(&client, "http", get(&format!("{elsewhere}/echo"))).await;
         assert!(text.contains("x-echo: none"), "{text}");
     }
-    // In plain text to the very port: TLS is not spoken, so nothing is heard, and nothing was sent.
-    seen(&client, "http", get(&format!("http://127.0.0.1:{port}/echo"))).await;
-    let authority = format!("localhost:{port}");
-    let raw = json!({ "scheme": "https", "authority": authority, "path": "/echo" });
-    seen(&client, "http-raw", raw).await;
-    for heard in [upstream.heard(), other.heard(), plain.heard()].concat() {
-        assert!(!heard.contains("canary"), "{heard}");
+    let host = format!("host: localhost:{port}\r\n");
+    assert!(upstream.heard().iter().all(|head| head.contains(&host)), "{:?}", upstream.heard());
+    // To the very port and in clear text. It is no TLS, so it is no request; but it came.
+    seen(&client, "http", get(&format!("{in_clear}/in-clear"))).await;
+    let received = [upstream.received(), other.received(), plain.received()].concat();
+    assert_eq!(received.iter().filter(|bytes| bytes.contains("GET /in-clear")).count(), 1, "{received:?}");
+    let heard = [upstream.heard(), other.heard(), plain.heard()].concat();
+    assert_eq!(heard.len(), 3);
+    for text in [heard, received].concat() {
+        assert_eq!(canary::found(TOKEN, &text), [""; 0], "{text}");
     }
-    assert!(upstream.heard().is_empty());
+    seen(&client, "http", get(&format!("{origin}/echo"))).await;
+    assert!(upstream.heard()[1].contains(TOKEN), "where it is bound to, it goes");
 }
 
 #[tokio::test]
@@ -235,6 +243,48 @@ async fn a_guest_holds_a_secret_only_by_an_explicit_key() {
 }
 
 #[tokio::test]
+async fn the_configuration_has_a_secret_only_by_an_explicit_key() {
+    let site = Site::new("");
+    let component = site.write("config-store.wasm", guests::wat("config-store"));
+    let server = |name: &str, grants: &str| {
+        let component = component.display();
+        format!("[servers.{name}]\ncomponent = \"file:{component}\"\n[servers.{name}.grants]\n{grants}\n")
+    };
+    let holder = server("holder", "secrets = [{ from = \"env:PG_PASSWORD\", env = \"KEY\" }]");
+    let origin = "https://api.example.com";
+    let bound = bearer("env:PG_PASSWORD", origin);
+    let other = format!("env = {{ LANG = \"eo\" }}\nhttp = [\"GET {origin}/*\"]\nsecrets = [{bound}]");
+    site.configure(&(holder + &server("other", &other)));
+    let env = [("PG_PASSWORD", PASSWORD), ("TOOLGATE_LOG", "trace")];
+    let gateway = Gateway::start_with(&site, &env).await;
+    let all = async |server: &str| {
+        let all = gateway.client_of(server).call("get-all", json!({})).await;
+        all["structuredContent"]["result"].clone()
+    };
+    assert_eq!(all("holder").await, json!([["KEY", PASSWORD]]));
+    assert_eq!(all("other").await, json!([["LANG", "eo"]]), "what is bound to a host is not the guest's");
+    for (server, key, value) in [
+        ("holder", "KEY", json!(PASSWORD)),
+        ("holder", "key", json!(null)),
+        ("holder", "KEY ", json!(null)),
+        ("holder", "PG_PASSWORD", json!(null)),
+        ("holder", "env:PG_PASSWORD", json!(null)),
+        ("other", "KEY", json!(null)),
+        ("other", "PG_PASSWORD", json!(null)),
+        ("other", "authorization", json!(null)),
+    ] {
+        let got = gateway.client_of(server).call("get", json!({ "key": key })).await;
+        assert_eq!(got["structuredContent"], json!({ "result": value }), "{server} {key}: {got}");
+    }
+    let Written { log, stdout, .. } = gateway.written();
+    assert_eq!(log.matches("\"tool\":\"get\"").count(), 8, "each call is in the log:\n{log}");
+    let wrote = [log, stdout].into_iter().chain(files_below(&site.path("state")));
+    for text in wrote {
+        assert_eq!(canary::found(PASSWORD, &text), [""; 0], "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_whose_secret_is_missing_is_unavailable_and_says_why() {
     let site = site("secrets = [{ from = \"file:no-such-file\", env = \"PGPASSWORD\" }]");
     let (gateway, client) = start(&site).await;
@@ -303,14 +353,13 @@ async fn nothing_that_the_process_ever_wrote_has_a_secret_in_it() {
     written.push(output(&site, &["check"]));
     configure(&site, &format!("{grants}\nhttp = [\"${{API_TOKEN}}\"]"));
     written.push(output(&site, &["serve"]));
-    written.extend([gateway.log(), gateway.stdout()]);
-    assert!(gateway.log().lines().count() > 50, "the log is there");
-    gateway.terminate();
+    let Written { log, stdout, .. } = gateway.written();
+    assert!(log.lines().count() > 50, "the log is there:\n{log}");
+    written.extend([log, stdout]);
     written.extend(files_below(&site.path("state")));
     for text in &written {
         for secret in [TOKEN, KEY, PASSWORD] {
-            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-            assert!(!text.contains(secret) && !text.contains(&hex), "{secret} is in {text}");
+            assert_eq!(canary::found(secret, text), [""; 0], "{text}");
         }
     }
 }
