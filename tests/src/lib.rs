@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod client;
 pub mod gateway;
 pub mod guests;
+pub mod process;
 pub mod registry;
 pub mod server;
 pub mod site;

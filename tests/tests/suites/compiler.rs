@@ -4,6 +4,8 @@
 //! A compiler is caught by its gateway's folder and held by SIGSTOP, so that no test depends on how
 //! long a machine takes to compile.
 
+mod others;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use e2e::gateway::{self, Gateway};
 use e2e::guests;
+use e2e::process;
 use e2e::site::Site;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::json;
@@ -58,13 +61,21 @@ async fn good_serves(gateway: &Gateway) {
 
 /// A component that one function makes slow to compile.
 fn slow() -> Vec<u8> {
-    let mut text = String::from("(component (core module $m (func (export \"f\") (param i32) (result i32)\n");
-    text.push_str("(local.get 0)\n");
-    for n in 0..600_000 {
-        writeln!(text, "(i32.const {n}) (i32.rotl) (local.get 0) (i32.xor)").unwrap();
+    long(1, 600_000)
+}
+
+/// A component of so many functions, each of so many steps; the first can be called.
+fn long(functions: usize, steps: usize) -> Vec<u8> {
+    let mut text = String::from("(component (core module $m (export \"f\" (func 0))\n");
+    for _ in 0..functions {
+        text.push_str("(func (param i32) (result i32) (local.get 0)\n");
+        for n in 0..steps {
+            writeln!(text, "(i32.const {n}) (i32.rotl) (local.get 0) (i32.xor)").unwrap();
+        }
+        text.push_str(")\n");
     }
     text.push_str(
-        ")) (core instance $i (instantiate $m)) \
+        ") (core instance $i (instantiate $m)) \
          (func (export \"f\") (param \"n\" u32) (result u32) (canon lift (core func $i \"f\"))))",
     );
     wat::parse_str(text).unwrap()
@@ -96,6 +107,10 @@ impl Compiler {
             compiler.signal(Signal::STOP);
             compiler
         })
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.as_raw_nonzero().get().cast_unsigned()
     }
 
     fn signal(&self, signal: Signal) {
@@ -145,10 +160,10 @@ fn compilers_in(folder: &Path) -> impl Iterator<Item = u32> {
         arguments.is_ok_and(|line| line.split(|byte| *byte == 0).nth(1) == Some(b"compile".as_slice()))
     };
     let lives_there = move |pid: &u32| {
-        let parent = parent(*pid).map(|parent| fs::read_link(format!("/proc/{parent}/cwd")));
+        let parent = process::parent(*pid).map(|parent| fs::read_link(format!("/proc/{parent}/cwd")));
         parent.is_some_and(|cwd| cwd.is_ok_and(|cwd| cwd == folder))
     };
-    processes().filter(compiles).filter(lives_there)
+    process::all().filter(compiles).filter(lives_there)
 }
 
 /// Whether a compiler has set its limits, of which this is the last.
@@ -156,28 +171,10 @@ fn confined(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).is_ok_and(|score| score == "1000\n")
 }
 
-fn processes() -> impl Iterator<Item = u32> {
-    let processes = fs::read_dir("/proc").unwrap().map_while(Result::ok);
-    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-/// The processes that a process has started and not yet seen the end of.
-fn children(pid: u32) -> Vec<u32> {
-    processes().filter(|child| parent(*child) == Some(pid)).collect()
-}
-
-/// `None` for a process that is gone.
-fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, which is in brackets, may hold brackets and spaces.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
-}
-
 /// Once the gateway has no child any more, not even one that has ended and was not waited for.
 async fn childless(gateway: &Gateway) {
-    assert!(children(std::process::id()).contains(&gateway.pid()), "children are seen");
-    until("the end of all compilers", || children(gateway.pid()).is_empty().then_some(())).await;
+    assert!(process::children(std::process::id()).contains(&gateway.pid()), "children are seen");
+    until("the end of all compilers", || process::children(gateway.pid()).is_empty().then_some(())).await;
 }
 
 /// Descriptors of code that is on its way from a compiler, or came and was not kept.
@@ -243,6 +240,8 @@ async fn the_compiler_has_its_limits_before_it_is_sent_anything() {
         assert_eq!(limit("Max core file size"), both(0));
         assert_eq!(limit("Max cpu time"), (PROCESSOR.to_string(), (PROCESSOR + 1).to_string()));
         assert_eq!(fs::read_to_string(compiler.path("oom_score_adj")).unwrap(), "1000\n");
+        let own = process::nice(std::process::id()).unwrap();
+        assert_eq!(process::nice(compiler.pid()), Some((own + 10).min(19)));
         compiler.signal(Signal::KILL);
     };
     tokio::join!(Gateway::start(&site), looked_at);
@@ -301,7 +300,7 @@ async fn a_compiler_that_takes_too_much_processor_time_is_told_as_such() {
 
 #[tokio::test]
 async fn a_compiler_that_takes_too_much_memory_is_told_as_such() {
-    // It takes two gigabytes, of which this machine need not have that many.
+    // It takes two gigabytes: with less than its own limit it is told sooner.
     let site = site_with_good(&[("large", &large(40))]);
     let limited = async {
         let compiler = Compiler::caught(&site).await;
@@ -312,6 +311,19 @@ async fn a_compiler_that_takes_too_much_memory_is_told_as_such() {
     let said =
         "unavailable: the compiler crashed on the component: signal: 6 (SIGABRT): memory allocation of ";
     gateway.logged(said).await;
+    good_serves(&gateway).await;
+    childless(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_component_that_needs_more_memory_than_a_compiler_may_have_is_refused() {
+    let available = process::available_memory();
+    assert!(available > 5 << 30, "4 GiB are filled for some seconds, and {available} bytes are available");
+    let site = site_with_good(&[("large", &large(110))]);
+    let gateway = Gateway::start(&site).await;
+    let said =
+        "unavailable: the compiler crashed on the component: signal: 6 (SIGABRT): memory allocation of ";
+    until("the refusal", || gateway.log().contains(said).then_some(())).await;
     good_serves(&gateway).await;
     childless(&gateway).await;
 }
