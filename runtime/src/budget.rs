@@ -1,10 +1,14 @@
 //! A number of units that calls share: bytes of memory, mappings, slots of a pool.
 //!
 //! Taking and giving back is one atomic operation, no lock, since every call of the process does
-//! it. Whoever wants to wait for units does so elsewhere.
+//! it. Whoever wants to wait for units does so in a [`Queue`].
+
+mod queue;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use self::queue::Queue;
 
 /// Units that can be taken and come back. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -13,6 +17,7 @@ pub struct Budget(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     total: u64,
+    /// Sequentially consistent for those who wait, see [`Queue`]; it costs no more than less would.
     free: AtomicU64,
 }
 
@@ -39,21 +44,21 @@ impl Budget {
     /// Units that nobody has at this moment.
     #[must_use]
     pub fn free(&self) -> u64 {
-        self.0.free.load(Ordering::Acquire)
+        self.0.free.load(Ordering::SeqCst)
     }
 
     /// Takes `units` if so many are free.
     #[must_use]
     pub fn take(&self, units: u64) -> Option<Share> {
         let taken =
-            self.0.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(units));
+            self.0.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| free.checked_sub(units));
         taken.ok().map(|_| Share { budget: self.clone(), units })
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.0.free.fetch_add(self.units, Ordering::AcqRel);
+        self.budget.0.free.fetch_add(self.units, Ordering::SeqCst);
     }
 }
 

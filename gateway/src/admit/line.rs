@@ -3,10 +3,8 @@
 //! While nobody waits, taking and giving back are one atomic operation each: calls share no lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::sync::{Mutex, Notify};
-use toolgate_runtime::budget::{Budget, Share};
+use toolgate_runtime::budget::{Budget, Queue, Share};
 
 /// A budget that can be waited for. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,11 +13,7 @@ pub(super) struct Line(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     budget: Budget,
-    waiting: AtomicU32,
-    places: u32,
-    /// Held by the first in line.
-    turn: Mutex<()>,
-    freed: Notify,
+    queue: Queue,
 }
 
 /// Units that were taken; given back on drop, when the first in line hears of it.
@@ -32,13 +26,7 @@ pub(super) struct Held {
 impl Line {
     /// A budget of `total` units, for which `places` may wait.
     pub(super) fn new(total: u64, places: u32) -> Self {
-        Self(Arc::new(Inner {
-            budget: Budget::new(total),
-            waiting: AtomicU32::new(0),
-            places,
-            turn: Mutex::new(()),
-            freed: Notify::new(),
-        }))
+        Self(Arc::new(Inner { budget: Budget::new(total), queue: Queue::new(places) }))
     }
 
     pub(super) fn total(&self) -> u64 {
@@ -47,7 +35,7 @@ impl Line {
 
     /// How many wait.
     pub(super) fn waiting(&self) -> u32 {
-        self.0.waiting.load(Ordering::Acquire)
+        self.0.queue.waiting()
     }
 
     /// Takes `units` at once, unless others wait for some.
@@ -66,15 +54,7 @@ impl Line {
         if units > self.total() {
             return None;
         }
-        let _place = Place::take(&self.0)?;
-        let _turn = self.0.turn.lock().await;
-        loop {
-            let freed = self.0.freed.notified();
-            if let Some(held) = self.take_now(units) {
-                return Some(held);
-            }
-            freed.await;
-        }
+        self.0.queue.wait_for(|| self.take_now(units)).await
     }
 
     fn take_now(&self, units: u64) -> Option<Held> {
@@ -86,27 +66,7 @@ impl Line {
 impl Drop for Held {
     fn drop(&mut self) {
         drop(self.share.take());
-        if self.line.waiting() > 0 {
-            // Kept for the first in line, should it not listen yet.
-            self.line.0.freed.notify_one();
-        }
-    }
-}
-
-/// A place in line, given back on drop, also when whoever waits goes away.
-struct Place<'a>(&'a Inner);
-
-impl<'a> Place<'a> {
-    fn take(line: &'a Inner) -> Option<Self> {
-        let more = |waiting| (waiting < line.places).then_some(waiting + 1);
-        let taken = line.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.ok().map(|_| Self(line))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.line.0.queue.tell();
     }
 }
 

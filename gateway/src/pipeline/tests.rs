@@ -111,18 +111,22 @@ async fn a_call_ends_with_the_catalog_it_began_with() {
     assert!(matches!(run(&gateway).await, Err(Error::UnknownTool(_))));
 }
 
-/// Two servers whose calls each take more than half of what all calls may take.
-#[tokio::test]
-async fn calls_take_no_more_memory_together_than_there_is() {
-    let capacity = Arc::new(Capacity::new(100, 1_000_000));
+/// Two servers that share a capacity, each with a tool that sleeps and takes so many bytes.
+fn sharing(capacity: Capacity, footprint: u64) -> (Arc<Gateway>, [Arc<Fake>; 2]) {
+    let capacity = Arc::new(capacity);
     let server = |name: &str| {
         let mut fake = Fake::new(&[("tool", Does::Sleep(Duration::from_millis(50)))]);
-        Arc::get_mut(&mut fake).unwrap().footprint = 600_000;
+        Arc::get_mut(&mut fake).unwrap().footprint = footprint;
         let gate = Arc::new(Gate::new(&Limits::default(), Arc::clone(&capacity)));
         (ServerEntry { gate, ..fake::entry(name, Arc::clone(&fake) as _) }, fake)
     };
     let ((one, first), (two, second)) = (server("one"), server("two"));
-    let gateway = Arc::new(Gateway::new(fake::catalog(vec![one, two]), GatewaySettings::default()));
+    let gateway = Gateway::new(fake::catalog(vec![one, two]), GatewaySettings::default());
+    (Arc::new(gateway), [first, second])
+}
+
+/// Calls both servers at once; one of the calls waits, and both are answered.
+async fn one_at_a_time((gateway, fakes): (Arc<Gateway>, [Arc<Fake>; 2])) {
     let request = |name: &str| {
         let gateway = Arc::clone(&gateway);
         let request = ToolCall { view: View::All, name: name.into(), arguments: raw("{}") };
@@ -130,11 +134,22 @@ async fn calls_take_no_more_memory_together_than_there_is() {
     };
     let calls = ["one__tool", "two__tool"].map(request);
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let begun = [&first, &second].map(|fake| fake.begun.load(Ordering::SeqCst));
+    let begun = fakes.map(|fake| fake.begun.load(Ordering::SeqCst));
     assert_eq!(begun.iter().sum::<u32>(), 1, "the other waits: {begun:?}");
     for call in calls {
         call.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn calls_take_no_more_memory_together_than_there_is() {
+    // Each takes more than half of it.
+    one_at_a_time(sharing(Capacity::new(100, 1_000_000), 600_000)).await;
+}
+
+#[tokio::test]
+async fn no_more_calls_of_all_servers_run_than_the_gateway_s_own_limit() {
+    one_at_a_time(sharing(Capacity::new(1, 1 << 30), 0)).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use wasmtime::component::Val;
 
 use super::capability::secrets;
 use super::engine::Metering;
-use super::instances::{Instances, Linked};
+use super::instances::{Instances, Linked, Room};
 use super::load;
 use super::meter::Account;
 use super::state::{self, Given, Grants, State};
@@ -64,7 +64,7 @@ impl Prepared {
         let arguments = wit::value::parse_arguments(function, &arguments)
             .map_err(|error| CallError::Arguments(error.to_string()))?;
         let given = Given { observer, secrets: self.secrets(deadline).await?, result };
-        room = self.instances.room().await?;
+        room = self.room(account.started(), deadline).await?;
         let engine = room.linked.pre.engine();
         let store = state::store(self.metering, engine, &self.grants, &self.policy, given)
             .map_err(|error| CallError::Internal(load::reason(&error)))?;
@@ -74,6 +74,15 @@ impl Prepared {
             Ok(Err(error)) => Err(trap::call_error(&error, account.refused(), &self.policy.limits)),
             Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
         }
+    }
+
+    /// Room for the instance. Where other calls have all of it, this one waits as long as its deadline lets it.
+    async fn room(&self, started: Instant, deadline: Instant) -> Result<Room<'_>, CallError> {
+        if let Some(room) = self.instances.room_now() {
+            return Ok(room);
+        }
+        let late = |_| CallError::Deadline { after: started.elapsed() };
+        timeout_at(deadline.into(), self.instances.room()).await.map_err(late)?
     }
 
     /// The variables of a call that are secret. A volume that hangs must not outlast the deadline.

@@ -26,6 +26,7 @@ use super::descriptors::{self, Descriptors};
 use super::link;
 use super::load::LoadError;
 use super::pool::{Pool, PoolPlan};
+use super::room::Rooms;
 use super::state::State;
 use super::ticker::Ticker;
 use crate::budget::Budget;
@@ -164,10 +165,10 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     on_demand: Allocator,
-    pooled: Option<(Allocator, Pool)>,
+    pooled: Option<Allocator>,
+    rooms: Rooms,
     compatibility: [u8; 32],
     compiling: Semaphore,
-    mappings: Budget,
     descriptors: Budget,
     folders: Folders,
     scheduler: Arc<Scheduler>,
@@ -196,16 +197,16 @@ impl Engine {
     pub fn new(mut options: EngineOptions) -> Result<Self, EngineError> {
         let config = config(options.metering);
         let on_demand = wasmtime::Engine::new(&config).map_err(EngineError::Wasmtime)?;
-        let pooled = match Pool::set_up(&config, &mut options.pool) {
-            Some((engine, pool)) => Some((Allocator::new(engine)?, pool)),
-            None => None,
+        let (pooled, pool) = match Pool::set_up(&config, &mut options.pool) {
+            Some((engine, pool)) => (Some(Allocator::new(engine)?), Some(pool)),
+            None => (None, None),
         };
-        let mappings = options.pool.rest(options.mappings);
+        let rooms = Rooms::new(pool, options.pool.rest(options.mappings));
         let scheduler = match &options.scheduler {
             Some(scheduler) => Arc::clone(scheduler),
             None => Arc::new(Scheduler::start(Scheduler::threads_for(Host::read().processors))?),
         };
-        let metered = [Some(&on_demand), pooled.as_ref().map(|(pool, _)| &pool.wasmtime)];
+        let metered = [Some(&on_demand), pooled.as_ref().map(|pooled| &pooled.wasmtime)];
         let ticker = match options.metering {
             Metering::Fuel => None,
             Metering::Epoch => Some(Ticker::start(metered.into_iter().flatten().cloned().collect())),
@@ -214,8 +215,8 @@ impl Engine {
             compatibility: compatibility(&on_demand),
             on_demand: Allocator::new(on_demand)?,
             pooled,
+            rooms,
             compiling: Semaphore::new(options.compile_concurrency.max(1)),
-            mappings: Budget::new(mappings),
             descriptors: descriptors::of_process(options.descriptors),
             folders: Folders::default(),
             scheduler,
@@ -249,9 +250,14 @@ impl Engine {
         &self.0.on_demand
     }
 
-    /// Where instances come from a pool, and what is left of it.
-    pub(super) fn pooled(&self) -> Option<&(Allocator, Pool)> {
+    /// Where instances come from a pool.
+    pub(super) fn pooled(&self) -> Option<&Allocator> {
         self.0.pooled.as_ref()
+    }
+
+    /// Room for instances, and the calls that wait for some.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.0.rooms
     }
 
     /// Identifies everything that compiled code depends on: wasmtime's version, its settings and
@@ -277,12 +283,6 @@ impl Engine {
     /// The turns of one more server on the threads for long calls.
     pub(super) fn lane(&self) -> Lane {
         self.0.scheduler.lane()
-    }
-
-    /// Memory mappings that calls outside of the pool may take together. Past the last one that
-    /// the process may have, every allocation fails, not only those of guests.
-    pub(super) fn mappings(&self) -> &Budget {
-        &self.0.mappings
     }
 }
 

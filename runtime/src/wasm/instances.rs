@@ -2,7 +2,7 @@
 //!
 //! The pool is tried first. Code is loaded for on-demand instances when the first one is needed, or
 //! at once where the component does not fit into the pool. A call never fails because the pool is
-//! spent.
+//! spent, or the mappings outside of it are: it waits, see `room`.
 
 use tokio::sync::OnceCell;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
@@ -10,9 +10,8 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use super::code::Code;
 use super::engine::{Allocator, Engine};
 use super::load::{self, LoadError};
-use super::pool::{Pool, Slot};
+use super::room::{Held, Needs, Source};
 use super::state::State;
-use crate::budget::Share;
 use crate::sandbox::CallError;
 use crate::wit::Function;
 
@@ -36,26 +35,13 @@ pub(super) struct Instances {
 /// Room for one instance, and what to instantiate there. To be dropped after the store.
 pub(super) struct Room<'a> {
     pub(super) linked: &'a Linked,
-    _held: Held,
-}
-
-#[expect(dead_code, reason = "held until the call has ended")]
-enum Held {
-    Pool(Slot),
-    Mappings(Share),
+    _held: Held<'a>,
 }
 
 /// Where a function is exported.
 struct Export {
     interface: Option<Box<str>>,
     name: Box<str>,
-}
-
-/// What an instance takes, whatever it does later.
-#[derive(Clone, Copy, Debug)]
-struct Needs {
-    memories: u32,
-    tables: u32,
 }
 
 impl Instances {
@@ -68,6 +54,9 @@ impl Instances {
     ) -> Result<Self, LoadError> {
         let functions: Vec<_> = functions.iter().map(Export::of).collect();
         let needs = Needs::of(&loaded.component);
+        if !loaded.pooled {
+            check_mappings(needs.mappings(), engine.rooms().mappings.total())?;
+        }
         let linked = link(allocator(engine, loaded.pooled), &loaded.component, &functions)?;
         let (pooled, on_demand) = match loaded.pooled {
             true => (Some(linked), OnceCell::new()),
@@ -76,26 +65,36 @@ impl Instances {
         Ok(Self { engine: engine.clone(), code, functions, needs, pooled, on_demand })
     }
 
-    /// Room for one more instance.
-    ///
-    /// # Errors
-    /// If memory mappings are spent.
-    pub(super) async fn room(&self) -> Result<Room<'_>, CallError> {
-        if let Some(room) = self.in_pool() {
-            return Ok(room);
-        }
-        let mappings = self.engine.mappings().take(self.needs.mappings()).ok_or_else(|| {
-            CallError::Unavailable("too many calls run at a time for `vm.max_map_count`".to_owned())
-        })?;
-        let linked = self.on_demand.get_or_try_init(|| self.load_on_demand()).await;
-        let linked = linked.map_err(|error| CallError::Internal(error.to_string()))?;
-        Ok(Room { linked, _held: Held::Mappings(mappings) })
+    /// Room for one more instance, if there is some at once.
+    pub(super) fn room_now(&self) -> Option<Room<'_>> {
+        let held = self.engine.rooms().take(self.needs, self.pooled.is_some())?;
+        let linked = match held.source {
+            Source::Pool(_) => self.pooled.as_ref(),
+            Source::OnDemand(_) => self.on_demand.get(),
+        };
+        Some(Room { linked: linked?, _held: held })
     }
 
-    fn in_pool(&self) -> Option<Room<'_>> {
-        let (linked, (_, pool)) = (self.pooled.as_ref()?, self.engine.pooled()?);
-        let slot = pool.take(self.needs.memories, self.needs.tables)?;
-        Some(Room { linked, _held: Held::Pool(slot) })
+    /// The same, waiting until other calls have ended, or until code is loaded.
+    ///
+    /// # Errors
+    /// If code can't be loaded.
+    pub(super) async fn room(&self) -> Result<Room<'_>, CallError> {
+        let (rooms, fits) = (self.engine.rooms(), self.pooled.is_some());
+        let held = match rooms.take(self.needs, fits) {
+            Some(held) => held,
+            None => rooms.wait(self.needs, fits).await.ok_or_else(|| {
+                CallError::Unavailable("too many calls wait for memory mappings".to_owned())
+            })?,
+        };
+        let linked = match (&held.source, &self.pooled) {
+            (Source::Pool(_), Some(linked)) => linked,
+            _ => {
+                let loaded = self.on_demand.get_or_try_init(|| self.load_on_demand()).await;
+                loaded.map_err(|error| CallError::Internal(error.to_string()))?
+            }
+        };
+        Ok(Room { linked, _held: held })
     }
 
     async fn load_on_demand(&self) -> Result<Linked, LoadError> {
@@ -118,9 +117,10 @@ pub(super) struct Loaded {
 /// # Errors
 /// If it is for another engine.
 pub(super) fn load(engine: &Engine, code: &Code) -> wasmtime::Result<Loaded> {
-    let fits = |(allocator, pool): &(Allocator, Pool)| {
+    let fits = |allocator: &Allocator| {
         let component = code.load(&allocator.wasmtime).ok()?;
         let Needs { memories, tables } = Needs::of(&component);
+        let pool = engine.rooms().pool.as_ref()?;
         pool.could_hold(memories, tables).then_some(Loaded { component, pooled: true })
     };
     match engine.pooled().and_then(fits) {
@@ -131,9 +131,14 @@ pub(super) fn load(engine: &Engine, code: &Code) -> wasmtime::Result<Loaded> {
 
 fn allocator(engine: &Engine, pooled: bool) -> &Allocator {
     match engine.pooled() {
-        Some((allocator, _)) if pooled => allocator,
+        Some(allocator) if pooled => allocator,
         _ => engine.demand(),
     }
+}
+
+/// A call that could never have its room would wait for ever.
+fn check_mappings(needs: u64, most: u64) -> Result<(), LoadError> {
+    if needs > most { Err(LoadError::Mappings { needs, most }) } else { Ok(()) }
 }
 
 fn link(allocator: &Allocator, component: &Component, functions: &[Export]) -> Result<Linked, LoadError> {
@@ -160,25 +165,3 @@ impl Export {
         })
     }
 }
-
-impl Needs {
-    fn of(component: &Component) -> Self {
-        // Unknown only for components that import modules, which nothing provides.
-        let needs = component.resources_required();
-        needs.map_or(Self { memories: 1, tables: 1 }, |needs| Self {
-            memories: needs.num_memories,
-            tables: needs.num_tables,
-        })
-    }
-
-    /// Memory mappings outside of the pool: of each memory what is before, in and behind its
-    /// image, and the guards at both ends; a large table; and the stack with its guard.
-    fn mappings(self) -> u64 {
-        const STACK: u64 = 2;
-        const MEMORY: u64 = 5;
-        u64::from(self.memories) * MEMORY + u64::from(self.tables.saturating_sub(LITTLE_TABLES)) + STACK
-    }
-}
-
-/// Tables that toolchains make are small, and come from the heap.
-const LITTLE_TABLES: u32 = 4;

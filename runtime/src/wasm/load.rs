@@ -106,6 +106,17 @@ pub enum LoadError {
         /// Elements.
         needs: u64,
     },
+    /// It takes more memory mappings than calls may have.
+    #[error(
+        "a call of the component takes {needs} memory mappings, and {most} are left to calls that do not fit \
+         into the pool; raise `vm.max_map_count`"
+    )]
+    Mappings {
+        /// What a call takes.
+        needs: u64,
+        /// What all calls outside of the pool may take together.
+        most: u64,
+    },
     /// A granted directory that can't be opened.
     #[error("the grant `{line}` can't be used: {cause}; create the directory or correct `host`")]
     Files {

@@ -2,8 +2,8 @@
 //!
 //! Work is done at the stage where it belongs: `engine` once per process, `component` once per
 //! server, `state` and `call` once per call. `load`, `compiler`, `compiled` and `code` make native code from
-//! untrusted bytes and keep it; `link` says what components may import; `pool` and `instances` say
-//! where a call's instance comes from; `capability` holds one file per kind of grant; `hostcall`
+//! untrusted bytes and keep it; `link` says what components may import; `pool`, `room` and `instances`
+//! say where a call's instance comes from; `capability` holds one file per kind of grant; `hostcall`
 //! bounds what a guest makes the host do; `meter` counts what a call uses, `ticker` makes guests
 //! yield where nothing is counted; `trap` says why a call failed. Nothing here knows MCP.
 
@@ -22,6 +22,7 @@ mod link;
 mod load;
 mod meter;
 mod pool;
+mod room;
 mod state;
 mod ticker;
 mod trap;

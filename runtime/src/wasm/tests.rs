@@ -7,6 +7,7 @@ mod host;
 mod limits;
 mod load;
 mod pool;
+mod room;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

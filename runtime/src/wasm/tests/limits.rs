@@ -208,26 +208,3 @@ async fn instances_are_counted() {
     let error = outcome.unwrap_err();
     assert!(matches!(error, CallError::Memory { what: "instances", limit: 0 }), "{error}");
 }
-
-/// A component on an engine without a pool.
-async fn on_demand(options: EngineOptions) -> (Engine, Component) {
-    let none = PoolPlan { slots: 0, ..options.pool.clone() };
-    let engine = Engine::new(EngineOptions { pool: none, ..options }).unwrap();
-    let options = PrepareOptions::default();
-    let component = Component::prepare(&engine, &wat(GREEDY), Policy::default(), options).await.unwrap();
-    (engine, component)
-}
-
-#[tokio::test]
-async fn a_call_that_could_exhaust_the_mappings_of_the_process_is_turned_away() {
-    let (engine, component) = on_demand(EngineOptions::default()).await;
-    let all = engine.mappings().free();
-    let taken = engine.mappings().take(all - 1).unwrap();
-    let (outcome, usage) = call(&component, "grow", r#"{"pages": 1}"#).await;
-    assert_eq!(outcome.unwrap_err().code(), "unavailable");
-    assert_eq!((usage.fuel, usage.memory_peak), (Some(0), 0));
-    drop(taken);
-    let (outcome, _) = call(&component, "grow", r#"{"pages": 1}"#).await;
-    outcome.unwrap();
-    assert_eq!(engine.mappings().free(), all);
-}

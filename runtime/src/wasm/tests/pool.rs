@@ -2,6 +2,7 @@
 
 use super::limits::GREEDY;
 use super::*;
+use crate::wasm::room::Needs;
 
 /// Counts how often it was called, in memory that must not outlive a call.
 const COUNTER: &str = r#"(component
@@ -44,13 +45,12 @@ async fn nothing_of_a_call_is_left_in_the_slot_that_the_next_one_gets() {
 async fn a_call_that_finds_the_pool_spent_runs_on_demand() {
     let engine = engine_with(8, Metering::Fuel);
     let component = prepare_in(&engine, COUNTER, Policy::default()).await;
-    let all = engine.mappings().free();
-    let (_, pool) = engine.pooled().unwrap();
-    let held = pool.take(8, 0).unwrap();
+    let all = engine.rooms().mappings.free();
+    let held = engine.rooms().take(Needs { memories: 8, tables: 0 }, true).unwrap();
     for _ in 0..3 {
         assert_eq!(count(&component).await, "3");
     }
-    assert_eq!(engine.mappings().free(), all);
+    assert_eq!(engine.rooms().mappings.free(), all);
     drop(held);
     assert_eq!(count(&component).await, "3");
 }
@@ -60,7 +60,6 @@ async fn slots_go_back_however_a_call_ends() {
     let engine = engine_with(8, Metering::Fuel);
     let with = Limits { fuel: 1_000_000, ..Limits::default() };
     let component = Arc::new(prepare_in(&engine, GREEDY, limits(with)).await);
-    let (_, pool) = engine.pooled().unwrap();
     for _ in 0..20 {
         call(&component, "spin", "{}").await.0.unwrap_err();
         call(&component, "insist", r#"{"pages": 60000}"#).await.0.unwrap_err();
@@ -68,17 +67,17 @@ async fn slots_go_back_however_a_call_ends() {
         let dropped = tokio::time::timeout(Duration::ZERO, component.call(invocation)).await;
         drop(dropped);
     }
-    assert!(pool.take(8, 8).is_some());
+    assert!(engine.rooms().pool.as_ref().unwrap().take(8, 8).is_some());
 }
 
 #[tokio::test]
 async fn a_component_that_does_not_fit_into_the_pool_runs_on_demand() {
     let engine = engine_with(8, Metering::Fuel);
-    let free = engine.mappings().free();
+    let free = engine.rooms().mappings.free();
     let many = COUNTER.replace("(memory 1)", &format!("(memory 1) {}", "(memory 1)".repeat(9)));
     let component = prepare_in(&engine, &many, Policy::default()).await;
     assert_eq!(count(&component).await, "3");
-    assert_eq!(engine.mappings().free(), free);
+    assert_eq!(engine.rooms().mappings.free(), free);
 }
 
 #[tokio::test]
