@@ -3,13 +3,13 @@
 //! Results go to stdout and may be piped; progress, warnings and errors go to stderr. Exit codes:
 //! 0 done, 1 failed, 2 wrong usage.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use toolgate_runtime::host;
 use toolgate_runtime::scheduler::Scheduler;
 
 mod call;
@@ -91,14 +91,14 @@ pub fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<(), Failure> {
     allocator::give_back();
     descriptors::allow_all();
-    let scheduler = Scheduler::start(Scheduler::threads_for(processors()));
+    let scheduler = Scheduler::start(Scheduler::threads_for(host::processors()));
     let scheduler = Arc::new(
         scheduler.map_err(|error| Failure::new("cannot start the threads for calls").because(&error))?,
     );
     let context = Context::new(cli.config, Arc::clone(&scheduler));
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder
-        .worker_threads(workers())
+        .worker_threads(workers_for(host::processors()))
         .enable_io()
         .enable_time()
         .build()
@@ -112,12 +112,8 @@ fn start(cli: Cli) -> Result<(), Failure> {
 
 /// A thread per processor: what takes long is on the threads of the scheduler. Two at least, so that a
 /// short call which waits for a page from the disk does not keep health waiting.
-fn workers() -> usize {
-    processors().max(MIN_WORKERS)
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+fn workers_for(processors: usize) -> usize {
+    processors.max(MIN_WORKERS)
 }
 
 async fn run(command: Command, context: &Context) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ pub struct Host {
     pub memory: u64,
     /// What says so.
     pub memory_from: MemorySource,
-    /// Processors that this process may use, quotas of containers included.
+    /// Processors that this process may use, see [`processors`].
     pub processors: usize,
     /// Memory mappings that this process may have (`vm.max_map_count`).
     pub mappings: u64,
@@ -70,12 +70,19 @@ impl Host {
         Self {
             memory,
             memory_from,
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            processors: processors(),
             mappings: mappings.trim().parse().unwrap_or(DEFAULT_MAPPINGS),
             descriptors: descriptors(&text(&root.join("proc/self/limits"))).unwrap_or(DEFAULT_DESCRIPTORS),
             swap: swap(root, &cgroups),
         }
     }
+}
+
+/// Processors that this process may use: those that it is bound to, or as many as the quota of its control
+/// groups comes to, if these are fewer; at least one.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Memory is never swapped out where there is nothing to swap to, or where the control group lets

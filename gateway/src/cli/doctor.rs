@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use toolgate_runtime::host::{Host, MemorySource};
+use toolgate_runtime::scheduler::Scheduler;
 use toolgate_runtime::wasm::{EngineOptions, Reset};
 use tracing::Level;
 
@@ -96,7 +97,7 @@ async fn examine(context: &Context, host: &Host, config: Option<&Config>) -> Res
     let metering = format!("by {}", options.metering.as_str());
     Ok(vec![
         memory(host, &admission),
-        Finding::ok("processors", host.processors.to_string()),
+        processors(host, options),
         mappings(host, options),
         instances(options),
         Finding::ok("metering", metering),
@@ -117,6 +118,18 @@ fn memory(host: &Host, admission: &AdmissionConfig) -> Finding {
         }
     };
     Finding::ok("memory", format!("{all} {source}; calls take up to {calls} together"))
+}
+
+/// They decide on threads alone: the pool has a slot for each call in flight, and most of these wait.
+fn processors(host: &Host, options: &EngineOptions) -> Finding {
+    let fact = format!(
+        "{}: {} threads for the event loop, {} long calls and {} compilations at a time",
+        host.processors,
+        super::workers_for(host.processors),
+        Scheduler::threads_for(host.processors),
+        options.compile_concurrency
+    );
+    Finding::ok("processors", fact)
 }
 
 fn mappings(host: &Host, options: &EngineOptions) -> Finding {
@@ -167,4 +180,31 @@ fn shown(findings: &[Finding]) -> String {
         }
     }
     output::table(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use toolgate_runtime::host::Host;
+    use toolgate_runtime::wasm::EngineOptions;
+
+    use super::processors;
+
+    #[test]
+    fn threads_follow_the_processors_and_the_pool_does_not() {
+        let of = |count| {
+            let host = Host { processors: count, ..Host::read() };
+            let options = EngineOptions::for_host(&host, 500);
+            (processors(&host, &options).fact, options.pool)
+        };
+        let told = [1, 8].map(|count| of(count).0);
+        assert_eq!(
+            told,
+            [
+                "1: 2 threads for the event loop, 4 long calls and 2 compilations at a time",
+                "8: 8 threads for the event loop, 16 long calls and 8 compilations at a time",
+            ]
+        );
+        assert_eq!(of(1).1, of(64).1);
+        assert_eq!(of(1).1.slots, 500);
+    }
 }

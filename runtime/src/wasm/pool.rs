@@ -2,9 +2,10 @@
 //!
 //! An instance from the pool costs a fraction of one on demand, because its memory keeps its place,
 //! its initial image stays mapped copy-on-write, and between two calls only what was written is
-//! reset. How large the pool is follows from the machine and its container; how it is reset follows
-//! from whether pages may be swapped out. A call that finds the pool spent, or whose component does
-//! not fit, runs on demand.
+//! reset. How large the pool is follows from how many calls there may be at a time, and from the memory and
+//! the mappings of the machine or its container. Processors have no say in it: most calls in flight wait in
+//! a host call, and hold their slot without one. How it is reset follows from whether pages may be swapped
+//! out. A call that finds the pool spent, or whose component does not fit, runs on demand.
 
 use std::fmt;
 

@@ -1,8 +1,10 @@
 //! In a container of 512 MB: a storm of calls that take all that they may waits, or is turned away, and
-//! the gateway never needs more than there is.
+//! the gateway never needs more than there is. In one of a single processor: no more threads than that.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::cgroup::Cgroup;
@@ -88,17 +90,43 @@ async fn a_storm_of_calls_stays_within_the_memory_of_a_container_of_512_mb() {
 fn what_calls_may_take_follows_from_the_container() {
     let site = Site::new("");
     let group = Cgroup::with_memory(CONTAINER);
-    let findings = group.command(&site).args(["doctor", "--json"]).output().unwrap();
-    let findings: Vec<Value> = serde_json::from_slice(&findings.stdout).unwrap();
-    let memory = findings.iter().find(|finding| finding["what"] == "memory").unwrap();
-    let fact = memory["fact"].as_str().unwrap();
+    let fact = told(group.command(&site), "memory");
     assert!(fact.starts_with("536.8 MB by "), "{fact}");
     assert!(fact.ends_with("calls take up to 335.5 MB together"), "{fact}");
-    let outside = command(&site).args(["doctor", "--json"]).output().unwrap();
-    assert!(
-        !String::from_utf8_lossy(&outside.stdout).contains("536.8 MB by"),
-        "the group is this test's alone"
-    );
+    let outside = told(command(&site), "memory");
+    assert!(!outside.contains("536.8 MB by"), "the group is this test's alone");
+}
+
+#[tokio::test]
+async fn threads_follow_the_quota_of_processors_of_the_container() {
+    let site = Site::new("");
+    let group = Cgroup::with_processors(1);
+    let told = told(group.command(&site), "processors");
+    let gateway = Gateway::launch(&site, group.command(&site)).await;
+    let (workers, guests) = (threads(&gateway, "tokio-"), threads(&gateway, "guest-low-"));
+    let expected =
+        format!("1: {workers} threads for the event loop, {guests} long calls and 2 compilations ");
+    assert!(told.starts_with(&expected), "{told:?}, and {expected:?}");
+    assert_eq!(workers, 2, "one would wait where a short call waits for the disk");
+    let here = std::thread::available_parallelism().unwrap();
+    let outside = self::told(command(&site), "processors");
+    assert!(outside.starts_with(&format!("{here}: ")), "the quota is this test's alone: {outside}");
+}
+
+/// What the doctor says of something.
+fn told(mut command: Command, what: &str) -> String {
+    let findings = command.args(["doctor", "--json"]).output().unwrap();
+    let findings: Vec<Value> = serde_json::from_slice(&findings.stdout).unwrap();
+    let finding = findings.iter().find(|finding| finding["what"] == what).unwrap();
+    finding["fact"].as_str().unwrap().to_owned()
+}
+
+/// Threads of the gateway's process whose name begins so.
+fn threads(gateway: &Gateway, name: &str) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", gateway.pid())).unwrap();
+    // One may end meanwhile.
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|found| found.starts_with(name)).count()
 }
 
 /// All at once, each with its memory and its stack full. Those beyond what fits wait, and are served.
