@@ -71,6 +71,9 @@ fn every_key_is_read() {
     assert_eq!(artifacts.max_bytes, 20_000_000);
     let timeouts = [&artifacts.timeouts.connect, &artifacts.timeouts.idle, &artifacts.timeouts.total];
     assert_eq!(timeouts.map(std::time::Duration::as_secs), [1, 2, 10]);
+    assert_eq!((config.admission.concurrency, config.admission.memory), (700, Some(3 << 30)));
+    let engine = &config.engine;
+    assert_eq!((engine.metering.as_str(), engine.compile_timeout.as_secs()), ("epoch", 9));
 }
 
 #[test]
@@ -150,6 +153,7 @@ fn an_empty_file_denies_everything_and_listens_on_loopback() {
     assert!(config.gateway.listen.ip().is_loopback());
     assert_eq!(config.gateway.state_dir, Path::new("/home/op/.local/state/toolgate"));
     assert!(config.artifacts.plain_http.is_empty() && config.servers.is_empty());
+    assert_eq!((config.admission.concurrency, config.admission.memory), (10_000, None));
     let config = parse("[servers.clock]\ncomponent = \"file:clock.wasm\"").unwrap();
     let policy = &config.servers["clock"].policy;
     assert_eq!(policy.grants, toolgate_runtime::policy::Grants::default());
