@@ -2,7 +2,8 @@
 //!
 //! Code is mapped and not copied: gateways that share a state directory share its pages, a large
 //! component loads in the time of a few system calls, and its initial heap is mapped copy-on-write
-//! into every instance. Where the file's system allows no execution, the code is copied.
+//! into every instance. Where the file's system allows no execution, the code is copied, and the
+//! operator is told.
 //!
 //! Loading native code is trusting it, so a [`Code`] is only made by who knows where it comes from.
 
@@ -31,22 +32,25 @@ impl Code {
         Self(Arc::new(file))
     }
 
-    /// The code, loaded into `engine`.
+    /// The code, loaded into `engine`; and if it could not be mapped, why it was copied.
     ///
     /// # Errors
     /// If it is for another version or configuration of wasmtime.
-    pub(super) fn load(&self, engine: &wasmtime::Engine) -> wasmtime::Result<Component> {
+    pub(super) fn load(
+        &self,
+        engine: &wasmtime::Engine,
+    ) -> wasmtime::Result<(Component, Option<wasmtime::Error>)> {
         // The name of the descriptor, and so the very file that was looked at.
         let path = format!("/proc/self/fd/{}", self.0.as_fd().as_raw_fd());
         // SAFETY: `from_trusted` promises what is asked for here.
-        match unsafe { Component::deserialize_file(engine, path) } {
-            Ok(component) => Ok(component),
-            Err(mapping) => {
-                let bytes = self.read().map_err(|_| mapping)?;
-                // SAFETY: the same bytes, with the same promise.
-                unsafe { Component::deserialize(engine, bytes) }
-            }
-        }
+        let mapping = match unsafe { Component::deserialize_file(engine, path) } {
+            Ok(component) => return Ok((component, None)),
+            Err(mapping) => mapping,
+        };
+        let Ok(bytes) = self.read() else { return Err(mapping) };
+        // SAFETY: the same bytes, with the same promise.
+        let component = unsafe { Component::deserialize(engine, bytes) }?;
+        Ok((component, Some(mapping)))
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {

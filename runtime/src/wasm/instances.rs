@@ -100,7 +100,8 @@ impl Instances {
     async fn load_on_demand(&self) -> Result<Linked, LoadError> {
         let (engine, code) = (self.engine.clone(), self.code.clone());
         let loading = load::blocking(move || code.load(engine.on_demand()));
-        let component =
+        // Whether it was copied is known, and told, since it was first loaded.
+        let (component, _) =
             loading.await?.map_err(|error| LoadError::Invalid { reason: load::reason(&error) })?;
         link(self.engine.demand(), &component, &self.functions)
     }
@@ -109,6 +110,8 @@ impl Instances {
 /// A component, and whether the pool has room for such.
 pub(super) struct Loaded {
     pub(super) component: Component,
+    /// Why its code was copied and not mapped, if it was.
+    pub(super) copied: Option<wasmtime::Error>,
     pooled: bool,
 }
 
@@ -118,15 +121,16 @@ pub(super) struct Loaded {
 /// If it is for another engine.
 pub(super) fn load(engine: &Engine, code: &Code) -> wasmtime::Result<Loaded> {
     let fits = |allocator: &Allocator| {
-        let component = code.load(&allocator.wasmtime).ok()?;
+        let (component, copied) = code.load(&allocator.wasmtime).ok()?;
         let Needs { memories, tables } = Needs::of(&component);
         let pool = engine.rooms().pool.as_ref()?;
-        pool.could_hold(memories, tables).then_some(Loaded { component, pooled: true })
+        pool.could_hold(memories, tables).then_some(Loaded { component, copied, pooled: true })
     };
-    match engine.pooled().and_then(fits) {
-        Some(loaded) => Ok(loaded),
-        None => Ok(Loaded { component: code.load(engine.on_demand())?, pooled: false }),
+    if let Some(loaded) = engine.pooled().and_then(fits) {
+        return Ok(loaded);
     }
+    let (component, copied) = code.load(engine.on_demand())?;
+    Ok(Loaded { component, copied, pooled: false })
 }
 
 fn allocator(engine: &Engine, pooled: bool) -> &Allocator {

@@ -158,7 +158,10 @@ pub(super) async fn compile(
         notes.extend(note);
         if let Some(code) = kept {
             match load(engine, code).await? {
-                Ok((loaded, code)) => return Ok(Compiled { loaded, code, notes }),
+                Ok((loaded, code)) => {
+                    notes.extend(copied(artifact, &loaded));
+                    return Ok(Compiled { loaded, code, notes });
+                }
                 Err(why) => notes.push(format!("`{}` was compiled again: {why}", artifact.reference)),
             }
         }
@@ -166,7 +169,19 @@ pub(super) async fn compile(
     let (code, note) = compile_now(engine, artifact, cache).await?;
     notes.extend(note);
     let (loaded, code) = load(engine, code).await?.map_err(|reason| LoadError::Invalid { reason })?;
+    notes.extend(copied(artifact, &loaded));
     Ok(Compiled { loaded, code, notes })
+}
+
+/// What to tell of code that is not shared, as it can't be mapped.
+fn copied(artifact: &Artifact, loaded: &Loaded) -> Option<String> {
+    // What led to it names a descriptor, which tells nobody anything.
+    let why = loaded.copied.as_ref()?.root_cause();
+    Some(format!(
+        "the code of `{}` is copied and shared with no other gateway, as it can't be mapped: {why}; \
+         let `state-dir` be where files may be executed",
+        artifact.reference
+    ))
 }
 
 /// Loads code, or says why it can't be loaded.

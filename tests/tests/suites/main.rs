@@ -17,6 +17,7 @@ mod registry;
 mod registry_faults;
 mod secrets;
 mod security_page;
+mod shared_code;
 mod slow_readers;
 mod state;
 mod tools;
