@@ -24,6 +24,15 @@ const START: Duration = Duration::from_secs(60);
 /// A core to keep a process on; `None` leaves that to the kernel.
 pub type Cpu = Option<u32>;
 
+/// Lines of each server's config.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy<'a> {
+    /// What is granted; nothing by default.
+    pub grants: &'a str,
+    /// Limits other than the default ones.
+    pub limits: &'a str,
+}
+
 /// A running server; killed on drop.
 pub struct Server {
     process: Process,
@@ -44,12 +53,11 @@ impl Drop for Process {
 }
 
 impl Server {
-    /// `toolgate serve` with these guests, called until it answers. `limits` are lines of each
-    /// server's limits.
-    pub async fn toolgate(site: &Path, guests: &[Guest], limits: &str, cpu: Cpu) -> Self {
+    /// `toolgate serve` with these guests, called until it answers.
+    pub async fn toolgate(site: &Path, guests: &[Guest], policy: Policy<'_>, cpu: Cpu) -> Self {
         let target = Target { address: free_address(), path: "/mcp".to_owned() };
         let config = site.join("toolgate.toml");
-        fs::write(&config, configuration(&target, guests, limits)).expect("a config");
+        fs::write(&config, configuration(&target, guests, policy)).expect("a config");
         let mut command = pinned(&built("toolgate"), cpu);
         command.args(["serve", "--config"]).arg(&config);
         let first = &guests[0];
@@ -160,11 +168,24 @@ pub fn peer(name: &str) -> Result<PathBuf, String> {
     Err(why.unwrap_or_else(|_| "not installed: run `cargo xtask bench`".to_owned()).trim().to_owned())
 }
 
-fn configuration(target: &Target, guests: &[Guest], limits: &str) -> String {
+/// What a program says that it is, on one line.
+///
+/// # Errors
+/// Why it can't be asked, for the table.
+pub fn version(program: &Path) -> Result<String, String> {
+    let told = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let told = told.map_err(|error| format!("{} does not start: {error}", program.display()))?;
+    let text = String::from_utf8_lossy(&told.stdout);
+    text.lines().next().map(str::to_owned).ok_or_else(|| format!("{} tells no version", program.display()))
+}
+
+fn configuration(target: &Target, guests: &[Guest], policy: Policy<'_>) -> String {
+    let Policy { grants, limits } = policy;
     let servers = guests.iter().map(|guest| {
         let file = guest.path().canonicalize().expect("a file that is there");
         format!(
-            "[servers.{0}]\ncomponent = \"file:{1}\"\n[servers.{0}.limits]\n{limits}\n",
+            "[servers.{0}]\ncomponent = \"file:{1}\"\n[servers.{0}.grants]\n{grants}\n\
+             [servers.{0}.limits]\n{limits}\n",
             guest.name,
             file.display()
         )

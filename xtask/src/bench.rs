@@ -18,7 +18,8 @@ use crate::{guests, layout, setup};
 /// `cargo xtask bench [ARGUMENTS]`: arguments go to criterion, a name to measure among them.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only these parts of the table, without criterion: start, sandbox, metering, docker, http, memory, spin.
+    /// Only these parts of the table, without criterion: start, sandbox, pipeline, metering, docker, http,
+    /// memory, spin.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
     /// Only install and build what is compared with, below target/.

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 /// millisecond. The rest is waited for by looking at the clock, which keeps the core busy.
 const TIMER: Duration = Duration::from_millis(2);
 
+/// How long after the end calls are still sent that were due before it. A server that stalls at the end makes
+/// them late, and they are to count as late: only one that is slower than the rate leaves some unsent.
+pub(super) const LATE: Duration = Duration::from_secs(1);
+
 /// Hands out the calls of one run.
 pub(super) struct Pacer {
     rate: Option<f64>,
@@ -23,25 +27,21 @@ impl Pacer {
 
     /// Waits until a call is due and tells since when it was; `None` when the run is over.
     pub(super) async fn next(&mut self) -> Option<Instant> {
-        if self.sent >= self.most || self.since.elapsed() >= self.duration {
+        if self.sent >= self.most {
             return None;
         }
-        let due = match self.rate {
-            None => Instant::now(),
-            Some(rate) => {
-                let offset = Duration::from_secs_f64(self.sent as f64 / rate);
-                if offset >= self.duration {
-                    return None;
-                }
-                self.since + offset
-            }
-        };
+        let (now, end) = (Instant::now(), self.since + self.duration);
+        let offset = self.rate.map(|rate| Duration::from_secs_f64(self.sent as f64 / rate));
+        let due = offset.map_or(now, |offset| self.since + offset);
+        if due >= end || now >= end + LATE {
+            return None;
+        }
         self.sent += 1;
         until(due).await;
         Some(due)
     }
 
-    /// Calls of the plan that were not sent because all clients were waiting until the end.
+    /// Calls of the plan that were not sent because all clients were waiting, until the end and for [`LATE`] more.
     pub(super) fn unsent(&self) -> u64 {
         let planned = self.rate.map_or(0.0, |rate| (rate * self.duration.as_secs_f64()).ceil());
         // Truncated on purpose: counts of calls are far below 2^53.

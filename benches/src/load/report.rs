@@ -18,7 +18,8 @@ pub struct Report {
     pub errors: BTreeMap<String, u64>,
     /// What the server said at the first of them.
     pub first_error: Option<String>,
-    /// Calls that were due but never sent, since every client was waiting for the server.
+    /// Calls that were due but never sent, since every client was waiting for the server. Theirs would have
+    /// been the longest latencies.
     pub unsent: u64,
     /// From the first call to the last answer.
     pub seconds: f64,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::pace::LATE;
 use super::{Plan, Report, run};
 use crate::connection::Expect;
 use crate::target::Target;
@@ -55,6 +56,11 @@ async fn stall_once(stream: TcpStream) {
     prompt(stream).await;
 }
 
+async fn stall_past_the_end(stream: TcpStream) {
+    tokio::time::sleep(LATE + STALL).await;
+    prompt(stream).await;
+}
+
 async fn hang_up(mut stream: TcpStream) {
     answer(&mut stream).await;
 }
@@ -79,8 +85,18 @@ async fn a_stall_counts_for_every_call_that_was_due_in_it() {
 }
 
 #[tokio::test]
-async fn what_a_slow_server_leaves_unsent_is_told() {
+async fn what_a_stall_at_the_end_holds_up_is_sent_late_and_counts_as_late() {
     let target = server(stall_once).await;
+    let plan = Plan { rate: Some(100.0), duration: Duration::from_millis(100), ..plan(target) };
+    let report = run(plan).await.expect("a report");
+    assert_eq!((report.answered, report.unsent), (10, 0), "{report:?}");
+    // The last one was due after 90 ms, and all of them waited for the end of the stall.
+    assert!(report.latency.p50 > 200_000.0, "{report:?}");
+}
+
+#[tokio::test]
+async fn what_a_slow_server_leaves_unsent_is_told() {
+    let target = server(stall_past_the_end).await;
     let plan = Plan { rate: Some(100.0), duration: Duration::from_millis(100), ..plan(target) };
     let report = run(plan).await.expect("a report");
     assert_eq!((report.answered, report.unsent), (1, 9), "{report:?}");

@@ -2,15 +2,16 @@
 //! one core and the client on another, in turns.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use benches::fixture::{Guest, HELLO};
 use benches::load::Report;
-use benches::process::{Server, peer};
+use benches::process::{Policy, Server, peer, version};
 use benches::table::{Quantity, Reach, Row};
 use tempfile::TempDir;
 
 use crate::RUNS;
-use crate::loading::{Load, SERVER_CPU};
+use crate::loading::{Load, SERVER_CPU, at_rate};
 
 const CLIENTS: [usize; 3] = [1, 8, 64];
 
@@ -19,6 +20,20 @@ const MOST: usize = 64;
 
 /// The name that wassette gives the function.
 const WASSETTE_TOOL: &str = "greet";
+
+/// The version that the table is about.
+const WASSETTE_VERSION: &str = "0.8.0";
+
+/// What a server of the kind is granted in use: one interface of a service, with the secret that the gateway
+/// adds there, and some environment.
+const GRANTS: &str = r#"
+http = ["GET,POST https://api.example.com/v1/*"]
+env = { LANG = "en", GREETING_STYLE = "plain" }
+secrets = [{ from = "file:token", header = "authorization", value = "Bearer {}", to = "https://api.example.com" }]
+"#;
+
+/// The secret; a machine would have made another.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 struct Contender {
     name: &'static str,
@@ -90,7 +105,9 @@ pub(crate) async fn rows() -> Vec<Row> {
 }
 
 async fn toolgate(site: &TempDir, guest: &Guest) -> Contender {
-    let server = Server::toolgate(site.path(), &[*guest], "", SERVER_CPU).await;
+    std::fs::write(site.path().join("token"), TOKEN).expect("a secret");
+    let policy = Policy { grants: GRANTS, ..Policy::default() };
+    let server = Server::toolgate(site.path(), &[*guest], policy, SERVER_CPU).await;
     Contender::new("toolgate", Ok((server, Load::of(guest, 1))))
 }
 
@@ -100,7 +117,7 @@ fn echo(guest: &Guest) -> Contender {
 }
 
 async fn wassette(site: &TempDir, guest: &Guest) -> Contender {
-    let server = match peer("wassette") {
+    let server = match peer("wassette").and_then(wanted) {
         Err(why) => Err(why),
         Ok(binary) => {
             let server = Server::wassette(site.path(), &binary, guest, WASSETTE_TOOL, SERVER_CPU).await;
@@ -108,6 +125,15 @@ async fn wassette(site: &TempDir, guest: &Guest) -> Contender {
         }
     };
     Contender::new("wassette", server)
+}
+
+/// The binary, if it is of the version that the table is about.
+fn wanted(binary: PathBuf) -> Result<PathBuf, String> {
+    let said = version(&binary)?;
+    if said.split_whitespace().any(|word| word.trim_start_matches('v') == WASSETTE_VERSION) {
+        return Ok(binary);
+    }
+    Err(format!("it is of another version than {WASSETTE_VERSION}: {said}"))
 }
 
 fn reached(toolgate: &Contender) -> Vec<Row> {
@@ -136,8 +162,7 @@ fn half_of_peak(toolgate: &Contender) -> Vec<Row> {
     let load = Load { clients: MOST, rate: Some((peak / 2.0).round()), ..load.clone() };
     let reports: Vec<Report> = (0..RUNS).map(|_| load.run(server)).collect();
     let row = |what: &str, figure: fn(&Report) -> f64| {
-        let runs = reports.iter().map(|report| Quantity::micros(figure(report))).collect();
-        Row::runs(format!("toolgate: {what} at half of the peak rate"), runs)
+        at_rate(format!("toolgate: {what} at half of the peak rate"), &reports, figure)
     };
     let (p50, p99) = (row("median", |r| r.latency.p50), row("p99", |r| r.latency.p99));
     let ratio = Row::ratio("toolgate: p99 over median at half of the peak rate", &p99, &p50);

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use benches::fixture::Guest;
 use benches::load::Report;
 use benches::process::{Cpu, Server, built, pinned};
+use benches::table::{Quantity, Row};
 
 /// The core of the server that is measured.
 pub(crate) const SERVER_CPU: Cpu = Some(0);
@@ -63,6 +64,15 @@ impl Load {
         }
         command.args(self.more);
         command
+    }
+}
+
+/// A row of runs at a rate, in microseconds. Where calls were left unsent there are no figures, since the
+/// longest latencies are missing.
+pub(crate) fn at_rate(what: String, reports: &[Report], figure: fn(&Report) -> f64) -> Row {
+    match reports.iter().map(|report| report.unsent).sum() {
+        0 => Row::runs(what, reports.iter().map(|report| Quantity::micros(figure(report))).collect()),
+        unsent => Row::missing(what, format!("{unsent} calls that were due were never sent")),
     }
 }
 

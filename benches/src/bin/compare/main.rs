@@ -4,14 +4,15 @@
 //! program reads those, measures the rest, and prints all of it. Every figure is the median of
 //! [`RUNS`] runs, and what is compared takes turns, so that a noisy minute hits all alike.
 //!
-//! `compare [PART…]` measures parts only: `start`, `sandbox`, `metering`, `docker`, `http`,
-//! `memory`, `spin`.
+//! `compare [PART…]` measures parts only: `start`, `sandbox`, `pipeline`, `metering`, `docker`,
+//! `http`, `memory`, `spin`.
 
 mod docker;
 mod http;
 mod loading;
 mod memory;
 mod metering;
+mod pipeline;
 mod sandbox;
 mod spin;
 mod start;
@@ -26,10 +27,15 @@ const RUNS: usize = 3;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut table = Table { wanted: std::env::args().skip(1).collect(), ..Table::default() };
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((pipeline::RUN, run)) = wanted.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return pipeline::run(run).await;
+    }
+    let mut table = Table { wanted, ..Table::default() };
     table.measure("start", start::rows(root().join("target/bench-criterion"))).await;
     table.measure("sandbox", sandbox::rows()).await;
     let fresh = fresh(&table.rows);
+    table.measure("pipeline", pipeline::rows()).await;
     table.measure("metering", metering::rows()).await;
     table.measure("docker", async move { docker::rows(&fresh) }).await;
     table.measure("http", http::rows()).await;

@@ -33,16 +33,17 @@ pub(crate) async fn rows() -> Vec<Row> {
         }
         let (compile, component) = prepare(&engine, &guest, &state).await;
         rows.extend(calls(&guest, &component));
-        if guest.name == HELLO.name {
+        if guest.origin == Origin::Rust {
             rows.extend(threads(&guest, &component));
-        } else {
+        }
+        if guest.name != HELLO.name {
             rows.push(Row::runs(named("compile from wasm", &guest), compile));
         }
     }
     rows
 }
 
-fn named(what: &str, guest: &Guest) -> String {
+pub(crate) fn named(what: &str, guest: &Guest) -> String {
     format!("{what}, {} {}", guest.name, guest.size())
 }
 
@@ -78,23 +79,24 @@ fn calls(guest: &Guest, component: &Component) -> Vec<Row> {
 /// On a thread of its own, since this one runs inside of a runtime already.
 pub(crate) fn measure(guest: &Guest, component: &Component) -> Histogram<u64> {
     let mut latencies = Histogram::new_with_bounds(100, 60_000_000_000, 3).expect("valid bounds");
+    let tool = guest.index(component);
+    let call = async || drop(guest.call(component, tool).await);
     let work = || {
-        repeat(guest, component, WARMUP, |_| ());
-        repeat(guest, component, SPAN, |nanos| latencies.saturating_record(nanos));
+        repeat(call, WARMUP, |_| ());
+        repeat(call, SPAN, |nanos| latencies.saturating_record(nanos));
     };
     std::thread::scope(|scope| scope.spawn(work).join().expect("no panic"));
     latencies
 }
 
 /// Calls on this thread for a while, tells how long each call took, and returns how many there were.
-fn repeat(guest: &Guest, component: &Component, span: Duration, mut tell: impl FnMut(u64)) -> u64 {
+fn repeat(call: impl AsyncFn(), span: Duration, mut tell: impl FnMut(u64)) -> u64 {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let tool = guest.index(component);
     let work = async {
         let (since, mut calls) = (Instant::now(), 0);
         while since.elapsed() < span {
             let before = Instant::now();
-            guest.call(component, tool).await;
+            call().await;
             tell(u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX));
             calls += 1;
         }
@@ -104,21 +106,28 @@ fn repeat(guest: &Guest, component: &Component, span: Duration, mut tell: impl F
 }
 
 fn threads(guest: &Guest, component: &Component) -> Vec<Row> {
+    let tool = guest.index(component);
+    let call = async || drop(guest.call(component, tool).await);
     let (mut one, mut two) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        one.push(throughput(guest, component, 1));
-        two.push(throughput(guest, component, 2));
+        one.push(rate(throughput(call, 1)));
+        two.push(rate(throughput(call, 2)));
     }
-    let (one, two) = (Row::runs("calls on one thread", one), Row::runs("calls on two threads", two));
-    let ratio = Row::ratio("two threads over one", &two, &one).reach(Reach::AtLeast(Quantity::Ratio(1.5)));
-    vec![one, two, ratio]
+    let one = Row::runs(named("calls on one thread", guest), one);
+    let two = Row::runs(named("calls on two threads", guest), two);
+    let ratio = Row::ratio(named("two threads over one", guest), &two, &one);
+    vec![one, two, ratio.reach(Reach::AtLeast(Quantity::Ratio(1.5)))]
 }
 
-fn throughput(guest: &Guest, component: &Component, threads: usize) -> Quantity {
-    let calls: u64 = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| repeat(guest, component, SPAN, |_| ()))).collect();
+/// Calls that so many threads made in [`SPAN`], each its own and all at once.
+pub(crate) fn throughput(call: impl AsyncFn() + Copy + Send, threads: usize) -> u64 {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(move || repeat(call, SPAN, |_| ()))).collect();
         running.into_iter().map(|thread| thread.join().expect("no panic")).sum()
-    });
+    })
+}
+
+/// Of calls in [`SPAN`].
+pub(crate) fn rate(calls: u64) -> Quantity {
     Quantity::Rate(calls as f64 / SPAN.as_secs_f64())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use benches::fixture::{Guest, HELLO, HELLO_JS, HELLO_PY, WORDS};
-use benches::process::Server;
+use benches::process::{Policy, Server};
 use benches::table::{Quantity, Reach, Row};
 use tempfile::TempDir;
 
@@ -35,10 +35,10 @@ fn goal(guest: &Guest) -> Reach {
 async fn starts(guest: &Guest) -> Vec<Quantity> {
     let site = TempDir::new().expect("a folder");
     // Compiles, and fills the cache.
-    Server::toolgate(site.path(), &[*guest], "", None).await;
+    Server::toolgate(site.path(), &[*guest], Policy::default(), None).await;
     let mut starts = Vec::new();
     for _ in 0..STARTS {
-        let server = Server::toolgate(site.path(), &[*guest], "", None).await;
+        let server = Server::toolgate(site.path(), &[*guest], Policy::default(), None).await;
         starts.push(Quantity::Time(server.first_answer));
     }
     starts
