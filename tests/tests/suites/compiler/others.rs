@@ -15,6 +15,9 @@ use super::*;
 /// Clients that call another server.
 const CLIENTS: usize = 8;
 
+/// Those that a compilation uses.
+const THREADS: usize = 4;
+
 /// How long each measurement takes.
 const WINDOW: Duration = Duration::from_millis(1500);
 
@@ -48,7 +51,7 @@ async fn call_until(client: Client, stop: Arc<AtomicBool>) -> usize {
     calls
 }
 
-/// Clients that take all processors, which they share with the gateway.
+/// Clients that call as often as they can.
 struct Load {
     stop: Arc<AtomicBool>,
     clients: Vec<tokio::task::JoinHandle<usize>>,
@@ -69,6 +72,38 @@ impl Load {
             calls += client.await.unwrap();
         }
         calls
+    }
+}
+
+/// Lets a compiler go on until it has read the component and has begun on all of its threads.
+async fn at_work(compiler: &Compiler) {
+    compiler.signal(Signal::CONT);
+    let threads = || fs::read_dir(compiler.path("task")).unwrap().count();
+    until("a thread for each processor that it may use", || (threads() > THREADS).then_some(())).await;
+    compiler.signal(Signal::STOP);
+}
+
+/// Threads that take all processors and let go of none, until it is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(stop)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -93,6 +128,7 @@ async fn others_keep_their_calls_while_a_component_takes_all_processors_to_compi
     // More than one function for each thread of the compiler, and minutes of work.
     let site = site_with_good(&[("slow", &long(64, 100_000))]);
     let (gateway, compiler) = tokio::join!(Gateway::start(&site), Compiler::caught(&site));
+    at_work(&compiler).await;
     let mut seen = Vec::new();
     for _ in 0..TRIES {
         let alone = measure(&gateway).await;
@@ -102,7 +138,9 @@ async fn others_keep_their_calls_while_a_component_takes_all_processors_to_compi
         compiler.signal(Signal::STOP);
         let taken = process::processor_time(compiler.pid()).expect("it compiles still") - taken;
         assert!(!taken.is_zero(), "it was at work");
-        let well = beside.calls * 100 >= alone.calls * KEPT_CALLS && beside.health <= HEALTH;
+        let kept = beside.calls * 100 >= alone.calls * KEPT_CALLS;
+        // Where health is late without the compiler, something else was measured.
+        let well = kept && alone.health <= HEALTH && beside.health <= HEALTH;
         seen.push(format!("{alone:?} alone, {beside:?} beside {taken:?} of compiling"));
         if well {
             return report(&seen);
@@ -115,7 +153,7 @@ async fn others_keep_their_calls_while_a_component_takes_all_processors_to_compi
 async fn a_component_is_compiled_in_time_while_others_take_all_processors() {
     let site = site_with_good(&[("slow", &long(8, 10_000))]);
     let (gateway, compiler) = tokio::join!(Gateway::start(&site), Compiler::caught(&site));
-    let load = Load::start(&gateway);
+    let _busy = Busy::start();
     compiler.signal(Signal::CONT);
     let client = gateway.client_of("slow");
     let since = Instant::now();
@@ -127,7 +165,7 @@ async fn a_component_is_compiled_in_time_while_others_take_all_processors() {
         assert!(since.elapsed() < PATIENCE, "it is not compiled: {answer}\n{}", gateway.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    report(&[format!("compiled after {:?} beside {} calls", since.elapsed(), load.end().await)]);
+    report(&[format!("compiled after {:?}", since.elapsed())]);
 }
 
 #[allow(clippy::print_stderr, reason = "the numbers are worth reading, also where all is well")]
