@@ -31,6 +31,9 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(encoded.replace('+', "-").replace('/', "_"));
         forms.push(encoded);
     }
+    // Where nothing is to be encoded, several are one.
+    forms.sort();
+    forms.dedup();
     forms
 }
 

@@ -129,7 +129,7 @@ impl Gateway {
     /// The same; then all that it wrote, to the last byte.
     pub fn written(mut self) -> Written {
         let status = self.stop();
-        Written { status, log: self.log.to_the_end(), stdout: self.stdout.to_the_end() }
+        Written { status, log: self.log.until_the_end(), stdout: self.stdout.until_the_end() }
     }
 
     fn stop(&mut self) -> ExitStatus {
@@ -211,7 +211,7 @@ impl Captured {
     }
 
     /// Once nobody can write any more.
-    fn to_the_end(&mut self) -> String {
+    fn until_the_end(&mut self) -> String {
         let reader = self.reader.take().expect("asked once");
         reader.join().expect("the reader");
         self.so_far()
