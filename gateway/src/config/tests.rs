@@ -123,6 +123,7 @@ fn every_key_of_a_server_is_read() {
     assert_eq!(grants.http()[0].to_string(), "GET https://api.example.com/v1/*");
     assert_eq!(grants.tcp()[0].to_string(), "db.internal:5432");
     assert_eq!(grants.files()[0].host(), Path::new("/etc/toolgate/./data"));
+    assert_eq!((grants.files()[0].max(), grants.files()[1].max()), (None, Some(3 << 30)));
     assert_eq!((grants.env()["LANG"].as_str(), grants.env()["TEMPLATE"].as_str()), ("en", "${name}"));
     let secrets: Vec<_> = grants.secrets().iter().map(ToString::to_string).collect();
     assert_eq!(

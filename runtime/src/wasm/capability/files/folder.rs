@@ -20,10 +20,11 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tokio::sync::Semaphore;
+use tokio::time::sleep_until;
 use wasmtime_wasi::runtime::spawn_blocking;
 
 use super::line_of;
@@ -39,6 +40,9 @@ const MAX_WALKS: usize = 2;
 /// How much longer than a walk took no other is begun: against a guest that has a full folder
 /// measured without end.
 const PAUSE: u32 = 9;
+
+/// How long a write waits for the next walk. Where that is further off, what the last one found decides.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Open files of which it is remembered that they were open, before those that are closed are
 /// looked for.
@@ -115,6 +119,8 @@ struct Sum {
     too_deep: bool,
     /// Files that calls have, or had, open here.
     open: Vec<Weak<File>>,
+    /// When the last walk began.
+    walked: Instant,
     /// When to walk again at the earliest.
     due: Instant,
 }
@@ -129,6 +135,7 @@ impl Folder {
             moved: 0,
             too_deep: false,
             open: Vec::new(),
+            walked: Instant::now(),
             due: Instant::now(),
         };
         Self {
@@ -140,13 +147,16 @@ impl Folder {
         }
     }
 
-    /// Measures unless that was done a moment ago, by whomever.
+    /// Measures, unless somebody else does meanwhile, or it may not be done for long.
     async fn measure_again(self: &Arc<Self>) {
-        let turns =
-            (Arc::clone(&self.turn).acquire_owned().await, Arc::clone(&self.walks).acquire_owned().await);
-        if Instant::now() < locked(&self.sum).due {
+        let asked = Instant::now();
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let (walked, due) = locked(&self.sum).times();
+        if walked > asked || due > asked + PATIENCE {
             return;
         }
+        sleep_until(due.into()).await;
+        let turns = (turn, Arc::clone(&self.walks).acquire_owned().await);
         let folder = Arc::clone(self);
         // Who waits for it may be gone before it ends; then it ends all the same, with its turns. What
         // can't be measured stays as it was.
@@ -163,7 +173,7 @@ impl Folder {
         let open: Vec<_> = locked(&self.sum).open.iter().filter_map(Weak::upgrade).collect();
         let nameless = open.iter().map(|file| walk::nameless(file)).sum();
         let mut sum = locked(&self.sum);
-        sum.due = Instant::now() + begun.at.elapsed() * PAUSE;
+        (sum.walked, sum.due) = (begun.at, Instant::now() + begun.at.elapsed() * PAUSE);
         sum.end(&begun, found?, nameless);
         Ok(())
     }
@@ -193,6 +203,11 @@ impl Sum {
         let now = found.saturating_add(nameless).saturating_add(since);
         let lowers = begun.moved == Some(self.moved);
         self.settled = if lowers { now } else { self.settled.max(now) };
+    }
+
+    /// When the last walk began, and when the next one may.
+    fn times(&self) -> (Instant, Instant) {
+        (self.walked, self.due)
     }
 
     fn all(&self) -> u64 {
