@@ -8,6 +8,7 @@
 //! | `$` | a command of the host, run by `sh` in the site |
 //! | `>` | a call: `> [@SERVER] TOOL ARGUMENTS` |
 //! | `&` | the same, beside the steps that follow; its end is awaited after them |
+//! | `&&` | the same, and fails unless the steps that follow end before it |
 //! | `\|` | the same over `toolgate stdio`, in a process of its own |
 
 use std::fs;
@@ -33,6 +34,7 @@ pub(crate) enum Action {
     Shell(String),
     Call(Call),
     Beside(Call),
+    Outlasting(Call),
     OverStdio(Call),
 }
 
@@ -78,6 +80,7 @@ impl Step {
             "$" => Action::Shell(rest.to_owned()),
             ">" => Action::Call(Call::read(rest)),
             "&" => Action::Beside(Call::read(rest)),
+            "&&" => Action::Outlasting(Call::read(rest)),
             "|" => Action::OverStdio(Call::read(rest)),
             _ => return None,
         };
@@ -87,7 +90,10 @@ impl Step {
     fn call(&self) -> Option<&Call> {
         match &self.action {
             Action::Shell(_) => None,
-            Action::Call(call) | Action::Beside(call) | Action::OverStdio(call) => Some(call),
+            Action::Call(call)
+            | Action::Beside(call)
+            | Action::Outlasting(call)
+            | Action::OverStdio(call) => Some(call),
         }
     }
 }

@@ -24,7 +24,12 @@ struct Made {
     step: usize,
     tool: String,
     reply: Value,
+    /// Its record comes after those of the steps that follow.
+    last: bool,
 }
+
+/// What a step showed, line by line.
+type Seen = Vec<(&'static str, String)>;
 
 /// Tries everything of a family.
 pub(crate) async fn family(name: &str) {
@@ -51,8 +56,10 @@ async fn attempt_in(world: &mut World, family: &str, attempt: &Attempt) -> Strin
     let name = attempt.path.file_stem().unwrap().to_str().unwrap().to_owned();
     let begin = world.gateway.log().len();
     let mut untouchable = world.untouchable();
-    let mut seen: Vec<Vec<(&'static str, String)>> = Vec::new();
+    let mut seen: Vec<Seen> = Vec::new();
     let (mut made, mut beside) = (Vec::new(), Vec::new());
+    // Everything that callers and other processes saw, whole.
+    let mut whole = String::new();
     for (index, step) in attempt.steps.iter().enumerate() {
         seen.push(Vec::new());
         match &step.action {
@@ -62,27 +69,32 @@ async fn attempt_in(world: &mut World, family: &str, attempt: &Attempt) -> Strin
                 // What the host does itself is no escape.
                 untouchable = world.untouchable();
             }
-            Action::OverStdio(call) => seen[index] = over_stdio(world, family, call),
+            Action::OverStdio(call) => seen[index] = over_stdio(world, family, call, &mut whole),
             Action::Call(call) => {
                 let reply = send(world, family, call).await;
-                made.push(Made { step: index, tool: call.tool.clone(), reply });
+                made.push(Made { step: index, tool: call.tool.clone(), reply, last: false });
                 // What follows comes after the call's end, not only after its reply.
                 world.recorded(begin, made.len()).await;
             }
-            Action::Beside(call) => beside.push((index, call.tool.clone(), spawn(world, family, call))),
+            Action::Beside(call) | Action::Outlasting(call) => {
+                let last = matches!(step.action, Action::Outlasting(_));
+                beside.push((index, call.tool.clone(), last, spawn(world, family, call)));
+            }
         }
     }
-    for (step, tool, call) in beside {
-        made.push(Made { step, tool, reply: call.await.unwrap() });
+    for (step, tool, last, call) in beside {
+        made.push(Made { step, tool, reply: call.await.unwrap(), last });
     }
     world.recorded(begin, made.len()).await;
     let left = world.changeable();
     world.at_rest(&name).await;
     assert!(world.changeable() == left, "{name}: files change after the call");
     let log = world.gateway.log()[begin..].to_owned();
-    describe(&made, &log, &mut seen);
+    describe(&name, &made, &log, &mut seen);
     let text = transcript(world, attempt, &seen);
-    world.check(&name, &text, &log).await;
+    // A transcript cuts what is long and leaves out what callers see besides the text.
+    whole.extend(made.iter().map(|made| made.reply.to_string()));
+    world.check(&name, &whole, &log).await;
     untouched(world, &name, &untouchable);
     text
 }
@@ -91,22 +103,29 @@ fn untouched(world: &World, name: &str, before: &BTreeMap<PathBuf, Vec<u8>>) {
     assert!(world.untouchable() == *before, "{name}: files outside of the grant changed");
 }
 
-fn describe(made: &[Made], log: &str, seen: &mut [Vec<(&'static str, String)>]) {
-    let mut observed: VecDeque<_> = Observed::calls(log).into();
+fn describe(name: &str, made: &[Made], log: &str, seen: &mut [Seen]) {
+    let mut observed: VecDeque<_> = Observed::calls(log).into_iter().enumerate().collect();
+    let mut recorded = Vec::new();
     for made in made {
         seen[made.step].push(reply(&made.reply));
-        let own = observed.iter().position(|call| call.is_of(&made.tool));
+        let own = observed.iter().position(|(_, call)| call.is_of(&made.tool));
         match own.and_then(|at| observed.remove(at)) {
-            Some(call) => {
+            Some((place, call)) => {
                 call.check();
                 seen[made.step].extend(call.lines());
+                recorded.push((made, place));
             }
             None => seen[made.step].push(("record", "none: it never became a call".to_owned())),
         }
     }
+    for (last, place) in recorded.iter().filter(|(made, _)| made.last) {
+        let later = |(made, at): &&(&Made, usize)| !made.last && made.step > last.step && at > place;
+        let late = recorded.iter().find(later).map(|(made, _)| made.tool.as_str());
+        assert_eq!(late, None, "{name}: {} ended first, though it was to take longer", last.tool);
+    }
 }
 
-fn transcript(world: &World, attempt: &Attempt, seen: &[Vec<(&'static str, String)>]) -> String {
+fn transcript(world: &World, attempt: &Attempt, seen: &[Seen]) -> String {
     let mut transcript = Transcript::new(&attempt.about, world.names());
     for (Step { line, .. }, seen) in attempt.steps.iter().zip(seen) {
         transcript.step(line);
@@ -158,7 +177,7 @@ fn request(tool: &str, arguments: &str) -> String {
     format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{params}}}")
 }
 
-fn shell(world: &World, command: &str) -> Vec<(&'static str, String)> {
+fn shell(world: &World, command: &str) -> Seen {
     let toolgate = gateway::command(&world.site);
     let environment = toolgate.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let output = Command::new("sh")
@@ -175,8 +194,9 @@ fn shell(world: &World, command: &str) -> Vec<(&'static str, String)> {
     if said.trim().is_empty() { Vec::new() } else { vec![("host", said.trim_end().to_owned())] }
 }
 
-/// One call through a `toolgate stdio` of its own; every line that the process wrote is looked at.
-fn over_stdio(world: &World, family: &str, call: &Call) -> Vec<(&'static str, String)> {
+/// One call through a `toolgate stdio` of its own; every line that the process wrote is looked at, and
+/// added to `whole`.
+fn over_stdio(world: &World, family: &str, call: &Call, whole: &mut String) -> Seen {
     let server = call.server.as_deref().unwrap_or(family);
     let tool = format!("{server}__{}", call.tool);
     let mut process = gateway::command(&world.site)
@@ -193,6 +213,7 @@ fn over_stdio(world: &World, family: &str, call: &Call) -> Vec<(&'static str, St
     process.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     let (out, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    whole.extend([&*out, &*log]);
     let replies: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(replies.len(), 1, "one request, one reply:\n{out}");
     let calls = Observed::calls(&log);

@@ -99,6 +99,7 @@ fn listen(ip: std::net::IpAddr, port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind(SocketAddr::new(ip, port))
 }
 
+/// Answers a request by its head.
 type Answer = fn(&Facts, TcpStream, &str) -> std::io::Result<()>;
 
 fn serve(listener: TcpListener, facts: &Arc<Facts>, answer: Answer) {
@@ -122,10 +123,12 @@ fn converse(facts: &Facts, mut stream: TcpStream, answer: Answer) -> std::io::Re
     let mut head = [0; 8192];
     let read = stream.read(&mut head)?;
     let head = String::from_utf8_lossy(&head[..read]);
-    answer(facts, stream, head.lines().next().unwrap_or_default())
+    answer(facts, stream, &head)
 }
 
-fn answer_granted(facts: &Facts, mut stream: TcpStream, request: &str) -> std::io::Result<()> {
+fn answer_granted(facts: &Facts, mut stream: TcpStream, head: &str) -> std::io::Result<()> {
+    let mut lines = head.lines();
+    let request = lines.next().unwrap_or_default();
     let path = request.split(' ').nth(1).unwrap_or_default();
     match path {
         // Gone before it asked for anything.
@@ -137,6 +140,10 @@ fn answer_granted(facts: &Facts, mut stream: TcpStream, request: &str) -> std::i
         "/v1/endless" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
             (0..ENDLESS >> 16).try_for_each(|_| stream.write_all(&[b'x'; 1 << 16]))
+        }
+        "/v1/authorization" => {
+            let sent = lines.any(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+            text(&mut stream, if sent { "with authorization" } else { "without authorization" })
         }
         "/v1/headers" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
@@ -150,7 +157,7 @@ fn answer_granted(facts: &Facts, mut stream: TcpStream, request: &str) -> std::i
             text(&mut stream, request)
         }
         path if path.starts_with("/v1/") => text(&mut stream, request),
-        _ => answer_stray(facts, stream, request),
+        _ => answer_stray(facts, stream, head),
     }
 }
 
@@ -187,7 +194,8 @@ fn leave_unread(facts: &Facts, mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-fn answer_stray(facts: &Facts, mut stream: TcpStream, request: &str) -> std::io::Result<()> {
+fn answer_stray(facts: &Facts, mut stream: TcpStream, head: &str) -> std::io::Result<()> {
+    let request = head.lines().next().unwrap_or_default();
     facts.strays.lock().unwrap().push(request.to_owned());
     text(&mut stream, &facts.canary)
 }

@@ -32,6 +32,9 @@ const STARTED: Duration = Duration::from_secs(60);
 /// How long the last connection of a call may take to close after the call ended.
 const CLOSED: Duration = Duration::from_secs(2);
 
+/// Folders that a server may have: to read, two to write, and one with a secret.
+const FOLDERS: [&str; 4] = ["ro", "rw", "second", "vault"];
+
 /// Servers that every family has besides its own: whose secrets are wanted, and who must be served
 /// whatever happens.
 const COMPANY: &str = r#"
@@ -60,7 +63,7 @@ impl World {
         let own = fs::read_to_string(&own).unwrap_or_else(|error| panic!("{}: {error}", own.display()));
         let site = Site::new(&format!("{own}{COMPANY}"));
         compile_fixtures(&site);
-        for folder in ["ro", "rw", "vault"] {
+        for folder in FOLDERS {
             fs::create_dir_all(site.path(folder)).unwrap();
         }
         let servers = Servers::start(CANARY);
@@ -79,13 +82,14 @@ impl World {
 
     /// Puts the files in place that an attempt finds.
     pub(crate) fn furnish(&self) {
-        for folder in ["ro", "rw", "vault"] {
+        for folder in FOLDERS {
             empty(&self.site.path(folder));
         }
         self.site.write("ro/a.txt", "inside");
         self.site.write("ro/sub/b.txt", "inside");
         self.site.write("rw/a.txt", "inside");
         self.site.write("rw/sub/b.txt", "inside");
+        self.site.write("second/a.txt", "of the second");
         self.site.write("vault/secret.txt", CANARY);
         self.site.write("outside/secret.txt", CANARY);
         self.site.write("outside/sub/secret.txt", CANARY);
@@ -123,7 +127,9 @@ impl World {
     /// A copy of what attempts may change.
     pub(crate) fn changeable(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
-        collect(&self.site.path("rw"), &mut files);
+        for folder in ["rw", "second"] {
+            collect(&self.site.path(folder), &mut files);
+        }
         files
     }
 
@@ -141,9 +147,9 @@ impl World {
         self.rest.regained(name).await;
     }
 
-    /// Holds an attempt to what no transcript may bless.
-    pub(crate) async fn check(&mut self, name: &str, seen: &str, log: &str) {
-        assert!(!seen.contains(CANARY), "{name}: the canary left its place:\n{seen}");
+    /// Holds an attempt to what no transcript may bless. `whole` is all that came back, uncut.
+    pub(crate) async fn check(&mut self, name: &str, whole: &str, log: &str) {
+        assert!(!whole.contains(CANARY), "{name}: the canary left its place:\n{whole}");
         assert!(!log.contains(CANARY), "{name}: the log holds the canary:\n{log}");
         assert!(log.len() < MAX_LOG, "{name}: {} bytes of log", log.len());
         let panicked = Observed::own(log).any(|line| line.contains("panicked"));

@@ -65,6 +65,7 @@ const FIXTURES: &[(&str, Fate)] = &[
     ("destructor-traps", Answers(&[])),
     ("divide-by-zero", traps(r#"{"by":0}"#, "integer divide by zero")),
     ("empty", Answers(&[])),
+    ("error-not-utf8", traps("{}", "invalid utf-8 sequence of 1 bytes from index 0")),
     (
         "fixed-length-list",
         Answers(&[
@@ -96,6 +97,14 @@ const FIXTURES: &[(&str, Fate)] = &[
             ("grow", r#"{"by":1048576}"#, Ok(r#"{"result":-1}"#)),
             ("grow", r#"{"by":4294967295}"#, Err(OUT_OF_FUEL)),
         ]),
+    ),
+    (
+        "hoard-resources",
+        Answers(&[("run", r#"{"count":9000}"#, Ok(r#"{"result":9000}"#)), (
+            "run",
+            r#"{"count":10001}"#,
+            Err("the tool reached its limit of 10000 handles"),
+        )]),
     ),
     (
         "huge-memory",
@@ -159,6 +168,7 @@ const FIXTURES: &[(&str, Fate)] = &[
             ),
         ]),
     ),
+    ("path-not-utf8", traps("{}", "invalid utf-8 sequence of 1 bytes from index 0")),
     ("post-return-spins", spins("{}")),
     ("post-return-traps", traps("{}", "wasm `unreachable` instruction executed")),
     ("realloc-lies", traps(r#"{"text":"abc"}"#, "realloc return: beyond end of memory")),
@@ -174,7 +184,9 @@ const FIXTURES: &[(&str, Fate)] = &[
             cause: "the result is larger than the limit of 4194304 bytes",
         },
     ),
+    ("result-list-not-utf8", traps("{}", "invalid utf-8 sequence of 1 bytes from index 0")),
     ("result-not-utf8", traps("{}", "invalid utf-8 sequence of 1 bytes from index 0")),
+    ("result-surrogate", traps("{}", "converted integer out of range for `char`")),
     ("start-spins", spins("{}")),
     ("start-traps", traps("{}", "wasm `unreachable` instruction executed")),
     (

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::hint::black_box;
-use std::net::UdpSocket;
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
 use wasip2::clocks::monotonic_clock;
@@ -110,6 +110,18 @@ impl Guest for Component {
         hoard("sockets", count, || UdpSocket::bind("127.0.0.1:0"))
     }
 
+    fn hoard_connections(address: String, count: u32) -> Seen {
+        hoard("connections", count, || TcpStream::connect(&address))
+    }
+
+    fn hold_files(path: String, count: u32, milliseconds: u64) -> Seen {
+        Ok(hold("files", count, milliseconds, || File::open(&path)))
+    }
+
+    fn hold_connections(address: String, count: u32, milliseconds: u64) -> Seen {
+        Ok(hold("connections", count, milliseconds, || TcpStream::connect(&address)))
+    }
+
     fn hoard_names(folder: String, count: u32) -> Seen {
         for made in 0..count {
             File::create(format!("{folder}/{made}"))
@@ -151,6 +163,12 @@ fn hoard<T>(what: &str, count: u32, mut open: impl FnMut() -> std::io::Result<T>
         }
     }
     Ok(format!("holds {} {what}", held.len()))
+}
+
+fn hold<T>(what: &str, count: u32, milliseconds: u64, mut open: impl FnMut() -> std::io::Result<T>) -> String {
+    let held: Vec<_> = (0..count).map_while(|_| open().ok()).collect();
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    format!("held {} {what}", held.len())
 }
 
 #[allow(unconditional_recursion, reason = "that is the attack")]

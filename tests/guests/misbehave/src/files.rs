@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::time::SystemTime;
 
 use wasip2::filesystem::preopens::get_directories;
@@ -36,6 +36,10 @@ impl Guest for Component {
 
     fn fill_file(path: String, bytes: u64) -> Seen {
         done("filled", fill(&path, bytes))
+    }
+
+    fn scatter_bytes(path: String, count: u64) -> Seen {
+        done("scattered", scatter(&path, count))
     }
 
     fn list_folder(path: String) -> Seen {
@@ -185,6 +189,15 @@ fn fill(path: &str, bytes: u64) -> io::Result<()> {
         let part = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
         file.write_all(&[0; CHUNK][..part])?;
         left -= part as u64;
+    }
+    Ok(())
+}
+
+fn scatter(path: &str, count: u64) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    for n in 0..count {
+        file.seek(SeekFrom::Start(n << 20))?;
+        file.write_all(&[1])?;
     }
     Ok(())
 }
