@@ -34,6 +34,19 @@ pub fn usage(pid: &str) -> io::Result<Usage> {
     Ok(Usage { cpu, resident, resident_peak })
 }
 
+/// Time that a virtual machine's processors were ready and the host let others run, all of them together
+/// since it booted (proc_stat(5), `steal`). Zero where the kernel does not say.
+#[must_use]
+pub fn stolen() -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    Duration::from_secs(1) * steal(&stat).unwrap_or(0) / TICKS
+}
+
+/// The eighth figure of the first line, which sums up all processors.
+fn steal(stat: &str) -> Option<u32> {
+    stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().nth(7)?.parse().ok()
+}
+
 /// Fields 14 and 15. The second field is the program's name and may hold anything, so counting
 /// begins after its closing parenthesis.
 fn cpu(stat: &str) -> Option<Duration> {
@@ -51,7 +64,13 @@ fn kibibytes(status: &str, key: &str) -> Option<u64> {
 mod tests {
     use std::time::Duration;
 
-    use super::{cpu, usage};
+    use super::{cpu, steal, usage};
+
+    #[test]
+    fn stolen_time_is_that_of_all_processors() {
+        assert_eq!(steal("cpu  1 2 3 4 5 6 7 800 9 10\ncpu0 1 1 1 1 1 1 1 1 1 1\n"), Some(800));
+        assert_eq!(steal("intr 1"), None);
+    }
 
     #[test]
     fn time_is_found_behind_any_name() {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use benches::fixture::{Guest, HELLO};
 use benches::load::Report;
+use benches::proc;
 use benches::process::{Policy, Server, peer, version};
 use benches::table::{Quantity, Reach, Row};
 use tempfile::TempDir;
@@ -97,7 +98,7 @@ pub(crate) async fn rows() -> Vec<Row> {
     }
     let [toolgate, echo, wassette] = contenders;
     let mut rows = reached(&toolgate);
-    rows.extend(half_of_peak(&toolgate));
+    rows.extend(half_of_peak(&toolgate, &echo));
     rows.extend(echo.rows());
     rows.extend(wassette.rows());
     rows.extend(ratios(&toolgate, &echo, &wassette));
@@ -154,19 +155,37 @@ fn reached(toolgate: &Contender) -> Vec<Row> {
     rows
 }
 
-/// Latency at half of the highest rate, in an open loop.
-fn half_of_peak(toolgate: &Contender) -> Vec<Row> {
-    let (Ok((server, load)), Some(peak)) = (&toolgate.server, toolgate.rate(MOST).median()) else {
+/// Latency at half of the gateway's highest rate, in an open loop; and that of the echo server at the same
+/// rate, since what the machine does to any server is in both.
+fn half_of_peak(toolgate: &Contender, echo: &Contender) -> Vec<Row> {
+    let (Ok((server, load)), Ok((floor, beside))) = (&toolgate.server, &echo.server) else {
         return Vec::new();
     };
-    let load = Load { clients: MOST, rate: Some((peak / 2.0).round()), ..load.clone() };
-    let reports: Vec<Report> = (0..RUNS).map(|_| load.run(server)).collect();
+    let Some(peak) = toolgate.rate(MOST).median() else { return Vec::new() };
+    let half = |load: &Load| Load { clients: MOST, rate: Some((peak / 2.0).round()), ..load.clone() };
+    let (load, beside) = (half(load), half(beside));
+    let (mut reports, mut floors, mut stolen) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let before = proc::stolen();
+        reports.push(load.run(server));
+        floors.push(beside.run(floor));
+        stolen.push(Quantity::Time(proc::stolen().saturating_sub(before)));
+    }
+    let [p50, p99, ratio] = spread("toolgate", &reports);
+    let [low, high, floor] = spread("hyper echo", &floors);
+    let over = Row::ratio("p99 at that rate: toolgate over hyper echo", &p99, &high);
+    let stolen = Row::runs("processor time that the machine's host took meanwhile", stolen);
+    vec![p50, p99, ratio.reach(Reach::Below(Quantity::Ratio(5.0))), low, high, floor, over, stolen]
+}
+
+/// Median, p99, and the one over the other.
+fn spread(name: &str, reports: &[Report]) -> [Row; 3] {
     let row = |what: &str, figure: fn(&Report) -> f64| {
-        at_rate(format!("toolgate: {what} at half of the peak rate"), &reports, figure)
+        at_rate(format!("{name}: {what} at half of toolgate's peak rate"), reports, figure)
     };
     let (p50, p99) = (row("median", |r| r.latency.p50), row("p99", |r| r.latency.p99));
-    let ratio = Row::ratio("toolgate: p99 over median at half of the peak rate", &p99, &p50);
-    vec![p50, p99, ratio.reach(Reach::Below(Quantity::Ratio(5.0)))]
+    let ratio = Row::ratio(format!("{name}: p99 over median at half of toolgate's peak rate"), &p99, &p50);
+    [p50, p99, ratio]
 }
 
 fn ratios(toolgate: &Contender, echo: &Contender, wassette: &Contender) -> Vec<Row> {
