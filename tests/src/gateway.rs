@@ -110,7 +110,15 @@ impl Gateway {
     /// # Panics
     /// When it does not appear within five seconds.
     pub async fn logged(&self, text: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(5);
+        self.logged_within(Duration::from_secs(5), text).await
+    }
+
+    /// The same for what may take longer.
+    ///
+    /// # Panics
+    /// When it does not appear in time.
+    pub async fn logged_within(&self, patience: Duration, text: &str) -> String {
+        let end = Instant::now() + patience;
         loop {
             let log = self.log();
             if log.contains(text) {

@@ -154,6 +154,12 @@ async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits until the log has a text, and returns it. A compiler has a low priority, so even its end may take
+/// a while on a machine that is busy with other tests.
+async fn told(gateway: &Gateway, text: &str) -> String {
+    gateway.logged_within(PATIENCE, text).await
+}
+
 fn compilers_in(folder: &Path) -> impl Iterator<Item = u32> {
     let compiles = |pid: &u32| {
         let arguments = fs::read(format!("/proc/{pid}/cmdline"));
@@ -254,7 +260,7 @@ async fn a_component_that_is_slow_to_compile_harms_nobody() {
     site.configure(&config.replace(&format!("{SECONDS}s"), "1s"));
     // Held, it would never end by itself.
     let (gateway, _held) = tokio::join!(Gateway::start(&site), Compiler::caught(&site));
-    gateway.logged("unavailable: the component did not compile within 1 s\",\"server\":\"slow\"").await;
+    told(&gateway, "unavailable: the component did not compile within 1 s\",\"server\":\"slow\"").await;
     good_serves(&gateway).await;
     childless(&gateway).await;
 }
@@ -271,8 +277,8 @@ async fn a_compiler_that_is_killed_or_crashes_harms_one_server_alone_and_leaves_
     crashed.signal(Signal::ILL);
     crashed.signal(Signal::CONT);
     let said = "unavailable: the compiler crashed on the component: signal: ";
-    gateway.logged(&format!("{said}9 (SIGKILL); where memory runs out, the compiler is the first")).await;
-    let log = gateway.logged(&format!("{said}4 (SIGILL)\"")).await;
+    told(&gateway, &format!("{said}9 (SIGKILL); where memory runs out, the compiler is the first")).await;
+    let log = told(&gateway, &format!("{said}4 (SIGILL)\"")).await;
     assert_eq!(log.matches("unavailable: ").count(), 2, "each is told once:\n{log}");
     good_serves(&gateway).await;
     childless(&gateway).await;
@@ -293,7 +299,7 @@ async fn a_compiler_that_takes_too_much_processor_time_is_told_as_such() {
     };
     let (gateway, ()) = tokio::join!(Gateway::start(&site), limited);
     let said = "unavailable: the component takes more to compile than 1200 s of processor time";
-    gateway.logged(said).await;
+    told(&gateway, said).await;
     good_serves(&gateway).await;
     childless(&gateway).await;
 }
@@ -310,7 +316,7 @@ async fn a_compiler_that_takes_too_much_memory_is_told_as_such() {
     let (gateway, ()) = tokio::join!(Gateway::start(&site), limited);
     let said =
         "unavailable: the compiler crashed on the component: signal: 6 (SIGABRT): memory allocation of ";
-    gateway.logged(said).await;
+    told(&gateway, said).await;
     good_serves(&gateway).await;
     childless(&gateway).await;
 }
@@ -323,7 +329,7 @@ async fn a_component_that_needs_more_memory_than_a_compiler_may_have_is_refused(
     let gateway = Gateway::start(&site).await;
     let said =
         "unavailable: the compiler crashed on the component: signal: 6 (SIGABRT): memory allocation of ";
-    until("the refusal", || gateway.log().contains(said).then_some(())).await;
+    told(&gateway, said).await;
     good_serves(&gateway).await;
     childless(&gateway).await;
 }
@@ -332,7 +338,7 @@ async fn a_component_that_needs_more_memory_than_a_compiler_may_have_is_refused(
 async fn a_component_that_makes_more_code_than_is_loaded_is_refused() {
     let site = site_with_good(&[("large", &large(11))]);
     let gateway = Gateway::start(&site).await;
-    gateway.logged("unavailable: the component takes more to compile than 512 MiB of code").await;
+    told(&gateway, "unavailable: the component takes more to compile than 512 MiB of code").await;
     good_serves(&gateway).await;
     childless(&gateway).await;
     assert_eq!(code_in_memory(&gateway), 0);
