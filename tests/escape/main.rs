@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attempt;
+mod descriptors;
 mod observed;
 mod rest;
 mod run;

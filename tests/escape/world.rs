@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::client::Client;
@@ -69,8 +70,11 @@ impl World {
         let servers = Servers::start(CANARY);
         let mut command = gateway::command(&site);
         command.envs(variables(&servers));
+        if let Some(descriptors) = own.lines().find_map(|line| line.strip_prefix("# descriptors: ")) {
+            command = with_descriptors(&site, descriptors, &command);
+        }
         if own.contains("# hosts: ") {
-            command = with_hosts(&site, &own, command);
+            command = with_hosts(&site, &own, &command);
         }
         let gateway = Gateway::launch(&site, command).await;
         all_tried(&gateway, &format!("{own}{COMPANY}")).await;
@@ -210,20 +214,28 @@ fn compile_fixtures(site: &Site) {
 /// The gateway in a mount namespace of its own, where `/etc/hosts` is the site's file `hosts`, made
 /// of the config's lines `# hosts: ADDRESS NAME`. So the system's own resolver says what a test
 /// wants.
-fn with_hosts(site: &Site, config: &str, gateway: std::process::Command) -> std::process::Command {
+fn with_hosts(site: &Site, config: &str, gateway: &Command) -> Command {
     let hosts: Vec<_> = config.lines().filter_map(|line| line.strip_prefix("# hosts: ")).collect();
     let hosts = site.write("hosts", hosts.join("\n") + "\n");
-    let mut command = std::process::Command::new("unshare");
+    let mut command = Command::new("unshare");
     // Root has the right already; anybody else becomes root of a user namespace.
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    command
-        .args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""])
-        .arg(hosts)
-        .arg(gateway.get_program())
-        .current_dir(site.dir())
-        .env_clear();
+    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(hosts);
+    ends_in(command, site, gateway)
+}
+
+/// The gateway where it may have so many descriptors and no more.
+fn with_descriptors(site: &Site, descriptors: &str, gateway: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", descriptors]);
+    ends_in(command, site, gateway)
+}
+
+/// With another command as the last arguments, in that one's place.
+fn ends_in(mut command: Command, site: &Site, gateway: &Command) -> Command {
+    command.arg(gateway.get_program()).args(gateway.get_args()).current_dir(site.dir()).env_clear();
     for (name, value) in gateway.get_envs() {
         command.env(name, value.unwrap_or_default());
     }
