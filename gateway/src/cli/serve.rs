@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::Level;
@@ -19,6 +19,10 @@ use crate::assemble::supervise::{News, supervise};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::transport::http;
+
+/// Connections that wait to be accepted, for clients that come all at once. The kernel drops those beyond,
+/// and their clients try again after a second; it allows no more by default (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
 
 /// Serve all servers over HTTP
 #[derive(Debug, clap::Args)]
@@ -43,7 +47,7 @@ impl Serve {
         config.gateway.listen = self.listen.unwrap_or(config.gateway.listen);
         start_log(config.gateway.log, Level::INFO)?;
         let (first, second) = signals()?;
-        let listener = listen(config.gateway.listen).await?;
+        let listener = listen(config.gateway.listen)?;
         let assembler = Setup::of(&config).assembler(context)?;
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
@@ -135,8 +139,8 @@ fn announce(gateway: &Gateway, address: SocketAddr, port_file: Option<&Path>) ->
     })
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    bind(address).map_err(|error| {
         let failure = Failure::new(format!("cannot listen on {address}")).because(&error);
         match error.kind() {
             ErrorKind::AddrInUse => failure
@@ -146,6 +150,17 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
             _ => failure,
         }
     })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // After a restart, connections of the old process may linger on the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The first signal to end, and a second one, with the exit code that it asks for.

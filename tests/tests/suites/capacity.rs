@@ -2,21 +2,21 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::gateway::{Gateway, run};
 use e2e::guests;
 use e2e::site::Site;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
 /// Calls in flight at a time. Each is six memory mappings, of which Linux gives a process 65,530.
 const CALLS: usize = 10_000;
 
-/// Descriptors that this many connections need at this end, and some.
-const DESCRIPTORS: u64 = CALLS as u64 + 1_000;
+/// Descriptors that this many connections need at this end, and some for other tests of this process.
+const DESCRIPTORS: u64 = CALLS as u64 + 4_000;
 
 /// How long each of them waits in a host call; long enough that the first has not ended when the
 /// last begins.
@@ -107,6 +107,28 @@ fn slept(mut connection: TcpStream, gateway: &Gateway) {
     assert_eq!(body["result"]["isError"], false, "{body}\n{}", causes(gateway));
     let micros = body["result"]["_meta"]["toolgate/usage"]["wallMicros"].as_u64().unwrap();
     assert!(micros >= WAIT.as_micros() as u64, "{body}");
+}
+
+/// More than 128, which is the backlog of a listener that says nothing of it.
+#[tokio::test]
+async fn a_thousand_clients_that_come_while_none_is_accepted_are_connected_at_once() {
+    allow_descriptors();
+    let gateway = Gateway::start(&Site::new("")).await;
+    let address: SocketAddr = gateway.address().parse().unwrap();
+    let pid = Pid::from_raw(gateway.pid().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    // One that the kernel drops is tried again after a second.
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).unwrap();
+    let mut clients: Vec<_> = (0..1_000).map(connect).collect();
+    kill_process(pid, Signal::CONT).unwrap();
+    for client in &mut clients {
+        client.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    }
+    for mut client in clients {
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    }
 }
 
 /// As many as the test needs, of those that this process may have. The gateway does so by itself.
