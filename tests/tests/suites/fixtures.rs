@@ -100,11 +100,10 @@ const FIXTURES: &[(&str, Fate)] = &[
     ),
     (
         "hoard-resources",
-        Answers(&[("run", r#"{"count":9000}"#, Ok(r#"{"result":9000}"#)), (
-            "run",
-            r#"{"count":10001}"#,
-            Err("the tool reached its limit of 10000 handles"),
-        )]),
+        Answers(&[
+            ("run", r#"{"count":9000}"#, Ok(r#"{"result":9000}"#)),
+            ("run", r#"{"count":10001}"#, Err("the tool reached its limit of 10000 handles")),
+        ]),
     ),
     (
         "huge-memory",
