@@ -165,7 +165,12 @@ fn hoard<T>(what: &str, count: u32, mut open: impl FnMut() -> std::io::Result<T>
     Ok(format!("holds {} {what}", held.len()))
 }
 
-fn hold<T>(what: &str, count: u32, milliseconds: u64, mut open: impl FnMut() -> std::io::Result<T>) -> String {
+fn hold<T>(
+    what: &str,
+    count: u32,
+    milliseconds: u64,
+    mut open: impl FnMut() -> std::io::Result<T>,
+) -> String {
     let held: Vec<_> = (0..count).map_while(|_| open().ok()).collect();
     std::thread::sleep(Duration::from_millis(milliseconds));
     format!("held {} {what}", held.len())
