@@ -10,9 +10,11 @@
 //! and the next caller is served. `world` holds every attempt to that.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacks;
 mod attempt;
 mod descriptors;
 mod observed;
+mod probe;
 mod rest;
 mod run;
 mod servers;

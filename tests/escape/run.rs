@@ -153,14 +153,14 @@ fn prepare(world: &World, family: &str, call: &Call) -> (Client, String) {
 }
 
 /// With variables and repetitions written out.
-fn filled(world: &World, text: &str) -> String {
+pub(crate) fn filled(world: &World, text: &str) -> String {
     let variables = world.variables();
     let fill = |text: String, (name, value): (&&str, &String)| text.replace(&format!("${{{name}}}"), value);
     expand(&variables.iter().fold(text.to_owned(), fill))
 }
 
 /// A call whose arguments are sent as they are written, valid or not.
-async fn post(client: &Client, tool: &str, arguments: &str) -> Value {
+pub(crate) async fn post(client: &Client, tool: &str, arguments: &str) -> Value {
     let headers = [("mcp-protocol-version", REVISION), ("mcp-method", "tools/call"), ("mcp-name", tool)];
     let reply = client.post(&headers, request(tool, arguments)).await;
     serde_json::from_str(&reply.text)

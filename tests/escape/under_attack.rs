@@ -1,9 +1,10 @@
 //! The gateway keeps serving while it is attacked: measured, attack by attack.
 //!
-//! Four clients repeat one attack while health is asked and another server's tool is called. The
-//! clients, the measuring and the gateway share the machine's cores; so what is compared is the
-//! same load with and without the attack, in one run. What others keep is told for each attack; a
-//! machine that is busy with something else for a moment gets another try.
+//! Clients repeat one attack while health is asked and another server's tool is called. The clients,
+//! the measuring and the gateway share the machine's cores; so what is compared is the same load with
+//! and without the attack, in one run. Health is asked from a thread of its own, or it would wait for
+//! the clients and not for the gateway. A machine that is busy with something else for a moment gets
+//! another try.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,27 +12,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use e2e::client::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::run::QUIET;
+use crate::attacks::{ALL, ATTACKS, Attack, FILLS, WITNESSES};
+use crate::probe::Probe;
+use crate::run::{self, QUIET};
 use crate::world::World;
 
-/// Clients that attack at a time.
-const ATTACKERS: usize = 4;
-
-/// Clients of the other tool.
-const WITNESSES: usize = 8;
-
 /// How long each measurement takes.
-const WINDOW: Duration = Duration::from_millis(1500);
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// Time that an attack has to unfold before it is measured.
 const UNFOLD: Duration = Duration::from_millis(300);
 
-/// How long health may take: for one answer in twenty more is let pass, as the measuring side waits
-/// for the same cores.
+/// How long health may take.
 const HEALTH: Duration = Duration::from_millis(50);
+
+/// Answers of health in one window that may take longer, of about 170: the measuring side waits for the
+/// same cores, and so does whatever else the machine runs. None is usual.
+const LATE: usize = 2;
+
+/// Answers of health that a window has at least, or it shows nothing.
+const PROBES: usize = 100;
 
 /// What others keep at least of their calls, in percent. 70 to 100 is usual.
 const KEPT_CALLS: usize = 50;
@@ -39,34 +42,19 @@ const KEPT_CALLS: usize = 50;
 /// How often an attack is measured before what others kept counts as too little.
 const TRIES: usize = 3;
 
-/// How much more memory the gateway may hold when all is over: what allocators keep for later.
+/// How much more memory the gateway may hold when all is over than when all slots of its pool had been in
+/// use: what allocators keep for later.
 const KEPT: u64 = 48 << 20;
 
-/// Every way to use something up, as server, tool and arguments.
-const ATTACKS: &[(&str, &str, &str)] = &[
-    ("attacker", "spin", "{}"),
-    ("attacker", "spin-in-host-calls", "{}"),
-    ("attacker", "sleep-for", r#"{"milliseconds":60000}"#),
-    ("attacker", "poll-many", r#"{"count":200,"milliseconds":60000}"#),
-    ("attacker", "allocate-or-die", "{}"),
-    ("attacker", "overflow-stack", "{}"),
-    ("attacker", "hoard-pollables", r#"{"count":100000}"#),
-    ("attacker", "hoard-files", r#"{"path":"/rw/a.txt","count":100000}"#),
-    ("attacker", "random-bytes", r#"{"count":1000000}"#),
-    ("attacker", "huge-string", r#"{"bytes":30000000}"#),
-    ("attacker", "print-lines", r#"{"to-stderr":true,"line":"spam","count":100000}"#),
-    ("attacker", "fill-file", r#"{"path":"/rw/full","bytes":100000000}"#),
-    ("attacker", "read-often", r#"{"path":"/etc/passwd","turns":100000}"#),
-    ("attacker", "http-many", r#"{"url":"http://127.0.0.1:${GRANTED}/v1/silent","count":100}"#),
-    (
-        "attacker",
-        "http",
-        r#"{"method":"GET","url":"http://127.0.0.1:${GRANTED}/v1/endless","headers":[],"body":null}"#,
-    ),
-    ("grow-table", "grow", r#"{"by":7000000}"#),
-    ("recursion", "run", "{}"),
-    ("result-huge-list", "run", "{}"),
-];
+/// Slots of the pool: calls that may be in flight, `admission.concurrency` in the config.
+const SLOTS: u64 = (ALL + WITNESSES) as u64;
+
+/// What a slot keeps for its next call at most: 2 MiB of its memory, the 2 MiB of its stack, and
+/// 64 KiB of each of its four tables.
+const KEPT_BY_SLOT: u64 = (4 << 20) + (256 << 10);
+
+/// How long memory may take to be given back; threads that nobody needs any more wait ten seconds.
+const SETTLED: Duration = Duration::from_secs(12);
 
 /// What was measured in one window.
 struct Measured {
@@ -80,25 +68,33 @@ struct Measured {
 async fn the_gateway_keeps_serving_while_it_is_attacked() {
     let _alone = QUIET.write().await;
     let world = Arc::new(World::start(Path::new("under-attack.toml")).await);
-    for attack in ATTACKS {
-        attempt(&world, &world.client(attack.0), *attack).await;
-    }
+    std::os::unix::fs::symlink("../outside", world.site.path("rw/out")).unwrap();
     measure(&world).await;
-    let resident = resident(&world);
+    let cold = resident(&world);
+    let mut none = Vec::new();
+    for attack in ATTACKS {
+        let ended = Attacker::new(&world, attack).attack().await;
+        none.extend((ended != attack.ends).then(|| format!("{} ends as {ended:?}", attack.name())));
+    }
+    assert!(none.is_empty(), "attacks that are none:\n{}", none.join("\n"));
+    warm_up(&world).await;
+    let most = cold + KEPT + SLOTS * KEPT_BY_SLOT;
+    let warm = settled(&world, most).await;
+    assert!(warm <= most, "{SLOTS} slots keep {} MiB", (warm - cold) >> 20);
     let mut faults = Vec::new();
     for attack in ATTACKS {
-        faults.extend(withstand(&world, *attack).await);
+        faults.extend(withstand(&world, attack).await);
     }
-    let after = settled(&world, resident).await;
-    report(&format!("resident: {} MiB before, {} MiB after", resident >> 20, after >> 20));
-    if after > resident + KEPT {
-        faults.push(format!("resident memory went from {} to {} MiB", resident >> 20, after >> 20));
+    let after = settled(&world, warm + KEPT).await;
+    report(&format!("resident: {} MiB, warm {} MiB, then {} MiB", cold >> 20, warm >> 20, after >> 20));
+    if after > warm + KEPT {
+        faults.push(format!("resident memory went from {} to {} MiB", warm >> 20, after >> 20));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 /// What an attack did to others, in the last of its tries.
-async fn withstand(world: &Arc<World>, attack: (&'static str, &'static str, &'static str)) -> Vec<String> {
+async fn withstand(world: &Arc<World>, attack: &'static Attack) -> Vec<String> {
     let mut faults = Vec::new();
     for _ in 0..TRIES {
         faults = measured(world, attack).await;
@@ -109,45 +105,63 @@ async fn withstand(world: &Arc<World>, attack: (&'static str, &'static str, &'st
     faults
 }
 
-async fn measured(world: &Arc<World>, attack: (&'static str, &'static str, &'static str)) -> Vec<String> {
+async fn measured(world: &Arc<World>, attack: &'static Attack) -> Vec<String> {
     let before = measure(world).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let attackers: Vec<_> = (0..ATTACKERS).map(|_| attack_until(world, attack, &stop)).collect();
+    let attackers = Attackers::start(world, attack);
     tokio::time::sleep(UNFOLD).await;
     let during = measure(world).await;
-    stop.store(true, Ordering::Relaxed);
-    let mut attacks = 0;
-    for attacker in attackers {
-        attacks += attacker.await.unwrap();
+    let ends = attackers.end().await;
+    let mut faults = judge(attack, ends.len(), &before, &during);
+    let other = ends.iter().find(|end| **end != attack.ends && *end != attack.or);
+    faults.extend(other.map(|end| format!("{}: an attack ended as {end:?}", attack.name())));
+    faults
+}
+
+/// Has as many calls at a time as there ever will be, each of which fills its memory and its stack, and then
+/// each attack for a moment: the slots of the pool keep their part of both for the next call.
+async fn warm_up(world: &Arc<World>) {
+    let filling = FILLS.each_ref().map(|attack| Attackers::start(world, attack));
+    tokio::time::sleep(WINDOW).await;
+    for attackers in filling {
+        attackers.end().await;
     }
-    judge(attack, attacks, &before, &during)
+    for attack in ATTACKS {
+        let attackers = Attackers::start(world, attack);
+        tokio::time::sleep(UNFOLD).await;
+        attackers.end().await;
+    }
 }
 
 /// What is wrong with what was measured.
-fn judge(attack: (&str, &str, &str), attacks: usize, before: &Measured, during: &Measured) -> Vec<String> {
-    let name = format!("{} {}", attack.0, attack.1);
-    let (median, late) = (at(&during.health, 50), at(&during.health, 95));
+fn judge(attack: &Attack, attacks: usize, before: &Measured, during: &Measured) -> Vec<String> {
+    let name = attack.name();
+    let late = during.health.iter().filter(|time| **time > HEALTH).count();
     let share = during.calls * 100 / before.calls.max(1);
     report(&format!(
-        "{name:34} {attacks:6} attacks  health {:>8.2?} {:>8.2?} max {:>8.2?}  calls {:5} -> {:5} ({share} %)",
-        median,
-        late,
+        "{name:34} {attacks:6} attacks  health {:>8.2?} max {:>8.2?}, {late} of {} late  calls {:5} -> {:5} ({share} %)",
+        at(&during.health, 50),
         at(&during.health, 100),
+        during.health.len(),
         before.calls,
         during.calls,
     ));
     let mut faults = Vec::new();
-    if late > HEALTH {
-        faults.push(format!("{name}: health took {late:?} at the 95th percentile"));
+    if late > LATE || during.health.len() < PROBES {
+        let all = during.health.len();
+        faults.push(format!("{name}: of {all} answers of health, {late} took longer than {HEALTH:?}"));
     }
     if share < KEPT_CALLS {
         faults.push(format!("{name}: others keep {share} % of their calls"));
+    }
+    if attacks == 0 {
+        faults.push(format!("{name}: no attack ended"));
     }
     faults
 }
 
 async fn measure(world: &Arc<World>) -> Measured {
     let end = Instant::now() + WINDOW;
+    let probe = Probe::until(&world.gateway, end);
     let witnesses: Vec<_> = (0..WITNESSES)
         .map(|_| {
             let client = world.client("witness");
@@ -162,50 +176,86 @@ async fn measure(world: &Arc<World>) -> Measured {
             })
         })
         .collect();
-    let http = reqwest::Client::new();
-    let mut health = Vec::new();
-    while Instant::now() < end {
-        let start = Instant::now();
-        let answer = http.get(world.gateway.url("/health")).send().await.unwrap();
-        assert!(answer.status().is_success());
-        health.push(start.elapsed());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
     let mut calls = 0;
     for witness in witnesses {
         calls += witness.await.unwrap();
     }
+    let mut health = probe.times().await;
     health.sort_unstable();
     Measured { calls, health }
 }
 
-/// Repeats an attack until it is told to stop; how often.
-fn attack_until(
-    world: &Arc<World>,
-    attack: (&'static str, &'static str, &'static str),
-    stop: &Arc<AtomicBool>,
-) -> JoinHandle<usize> {
-    let (world, stop) = (Arc::clone(world), Arc::clone(stop));
-    tokio::spawn(async move {
-        let client = world.client(attack.0);
-        let mut attacks = 0;
-        while !stop.load(Ordering::Relaxed) {
-            attempt(&world, &client, attack).await;
-            attacks += 1;
-        }
-        attacks
-    })
+/// All clients of an attack, at work.
+struct Attackers {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<String>>>,
 }
 
-async fn attempt(world: &World, client: &Client, (_, tool, arguments): (&str, &str, &str)) {
-    let arguments = arguments.replace("${GRANTED}", &world.servers.granted.to_string());
-    client.call_unread(tool, serde_json::from_str(&arguments).unwrap()).await;
+impl Attackers {
+    fn start(world: &World, attack: &'static Attack) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = |_| {
+            let (attacker, stop) = (Attacker::new(world, attack), Arc::clone(&stop));
+            tokio::spawn(attacker.attack_until(stop))
+        };
+        let clients = (0..attack.clients).map(client).collect();
+        Self { stop, clients }
+    }
+
+    /// Has them stop; how each attack ended.
+    async fn end(self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut ends = Vec::new();
+        for client in self.clients {
+            ends.extend(client.await.unwrap());
+        }
+        ends
+    }
+}
+
+/// A client with its attack, ready to be sent: what making them costs is not the gateway's.
+struct Attacker {
+    client: Client,
+    tool: &'static str,
+    arguments: String,
+}
+
+impl Attacker {
+    fn new(world: &World, attack: &Attack) -> Self {
+        let arguments = run::filled(world, attack.arguments);
+        Self { client: world.client(attack.server), tool: attack.tool, arguments }
+    }
+
+    /// Attacks again and again; how each ended.
+    async fn attack_until(self, stop: Arc<AtomicBool>) -> Vec<String> {
+        let mut ends = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            ends.push(self.attack().await);
+        }
+        ends
+    }
+
+    /// Attacks once; how that ended.
+    async fn attack(&self) -> String {
+        ending(&run::post(&self.client, self.tool, &self.arguments).await)
+    }
+}
+
+/// `ok`, `err` where the guest itself says so, or what the gateway said in its place.
+fn ending(reply: &Value) -> String {
+    let result = &reply["result"];
+    match result["_meta"]["toolgate/error"].as_str() {
+        _ if result.is_null() => format!("error {}", reply["error"]["code"]),
+        Some(code) => code.to_owned(),
+        None if result["isError"] == true => "err".to_owned(),
+        None => "ok".to_owned(),
+    }
 }
 
 /// The resident memory once it is down again, or after a while.
-async fn settled(world: &World, before: u64) -> u64 {
-    let end = Instant::now() + Duration::from_secs(5);
-    while resident(world) > before + KEPT && Instant::now() < end {
+async fn settled(world: &World, most: u64) -> u64 {
+    let end = Instant::now() + SETTLED;
+    while resident(world) > most && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     resident(world)
