@@ -8,7 +8,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`] |
+//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
 //! | 4 | [`wasm`] |
@@ -20,6 +20,7 @@ pub mod egress;
 pub mod events;
 pub mod host;
 pub mod limits;
+pub mod peer;
 pub mod policy;
 pub mod sandbox;
 pub mod scheduler;

@@ -53,6 +53,11 @@ fn envelope_holds_on_the_corpus() {
 }
 
 #[test]
+fn peer_holds_on_the_corpus() {
+    replay("peer", listed(crate::peer), include_str!("corpus/peer.txt"));
+}
+
+#[test]
 fn wit_holds_on_the_corpus() {
     let run = |data: &[u8]| crate::wit(data).map_or_else(|| "refused".to_owned(), |ty| wit(&ty));
     replay("wit", run, include_str!("corpus/wit.txt"));

@@ -8,10 +8,12 @@
 
 mod config;
 mod envelope;
+mod peer;
 mod policy;
 
 pub use config::config;
 pub use envelope::envelope;
+pub use peer::peer;
 pub use policy::policy;
 pub use toolgate_runtime::wit::fuzz::round_trip as wit;
 

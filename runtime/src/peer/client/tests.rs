@@ -1,0 +1,108 @@
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{ClientError, call, initialize, tools};
+use crate::peer::{Listener, Notification, Session};
+
+struct Deaf;
+
+impl Listener for Deaf {
+    fn notified(&self, _: &Notification) {}
+    fn noise(&self, _: &[u8]) {}
+}
+
+/// A server that answers each request with the JSON text of `result`, if that gives any.
+fn server(result: impl Fn(&str, &Value) -> Option<String> + Send + 'static) -> Session {
+    let (session, mut lines) = Session::new(1 << 20, Arc::new(Deaf));
+    let own = session.clone();
+    tokio::spawn(async move {
+        while let Some(line) = lines.recv().await {
+            let asked: Value = serde_json::from_slice(&line).unwrap();
+            if let Some(result) = result(asked["method"].as_str().unwrap(), &asked["params"]) {
+                own.feed(format!("{{\"id\":{},\"result\":{result}}}\n", asked["id"]).as_bytes());
+            }
+        }
+    });
+    session
+}
+
+fn always(result: &'static str) -> Session {
+    server(move |_, _| Some(result.to_owned()))
+}
+
+#[tokio::test]
+async fn the_newest_revision_is_offered_and_an_older_one_taken() {
+    let session = server(|method, params| {
+        (method == "initialize").then(|| {
+            assert_eq!(params["protocolVersion"], "2025-11-25");
+            r#"{"protocolVersion":"2025-03-26","capabilities":{"tools":{"listChanged":true}}}"#.to_owned()
+        })
+    });
+    let greeting = initialize(&session).await.unwrap();
+    assert_eq!((greeting.revision.as_str(), greeting.tools), ("2025-03-26", true));
+}
+
+#[tokio::test]
+async fn a_revision_that_nobody_knows_is_refused_with_its_name() {
+    let session = always(r#"{"protocolVersion":"1999-01-01","capabilities":{}}"#);
+    let error = initialize(&session).await.unwrap_err();
+    let expected = "it speaks revision \"1999-01-01\" of MCP, which is none of \
+                    2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn answers_that_make_no_sense_are_told() {
+    for answer in ["1", "{}", r#"{"protocolVersion":7}"#] {
+        let error = initialize(&always(answer)).await.unwrap_err();
+        assert!(error.to_string().starts_with("its answer to initialize makes no sense: "), "{error}");
+    }
+    for answer in
+        ["[]", "{}", r#"{"tools":{}}"#, r#"{"tools":[{}]}"#, r#"{"tools":[{"name":"a","name":"b"}]}"#]
+    {
+        let error = tools(&always(answer)).await.unwrap_err();
+        assert!(error.to_string().starts_with("its answer to tools/list makes no sense: "), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_asked_for_and_tools_stay_as_they_are() {
+    const TOOL: &str = r#"{"x-unknown": 1.50,  "name":"one" , "inputSchema":{"type":"object"}}"#;
+    let session = server(|_, params| {
+        Some(match params["cursor"].as_str() {
+            None => format!(r#"{{"tools":[{TOOL}],"nextCursor":"say \"more\""}}"#),
+            Some("say \"more\"") => r#"{"tools":[{"name":"two"}]}"#.to_owned(),
+            Some(other) => panic!("{other}"),
+        })
+    });
+    let tools = tools(&session).await.unwrap();
+    assert_eq!(tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(tools[0].json.get(), TOOL);
+}
+
+#[tokio::test]
+async fn a_list_without_end_is_given_up() {
+    let error = tools(&always(r#"{"tools":[],"nextCursor":"again"}"#)).await.unwrap_err();
+    assert_eq!(error, ClientError::Endless("1000 pages".to_owned()));
+    let session = server(|_, _| {
+        let tools = vec![r#"{"name":"x"}"#; 9_000].join(",");
+        Some(format!(r#"{{"tools":[{tools}],"nextCursor":"again"}}"#))
+    });
+    let error = tools(&session).await.unwrap_err();
+    assert_eq!(error.to_string(), "its list of tools has more than 10000 tools");
+}
+
+#[tokio::test]
+async fn arguments_go_and_results_come_as_they_are_written() {
+    let session = server(|method, params| {
+        assert_eq!((method, &params["name"]), ("tools/call", &json!("a \"tool\"")));
+        Some(format!(r#"{{"content":[], "big":18446744073709551616.10, "echo":{}}}"#, params["arguments"]))
+    });
+    let arguments = RawValue::from_string("{\"a\":\n[1,  2]}".to_owned()).unwrap();
+    let result = call(&session, "a \"tool\"", &arguments).await.unwrap();
+    assert_eq!(result.get(), r#"{"content":[], "big":18446744073709551616.10, "echo":{"a":[1,2]}}"#);
+}

@@ -1,0 +1,10 @@
+//! An MCP server that we are the client of, over lines of text: what containers, and later servers
+//! elsewhere, have in common. Knows no process and no socket.
+
+pub mod client;
+mod lines;
+mod message;
+mod session;
+
+pub use message::{Notification, Refusal};
+pub use session::{Ended, Listener, RequestError, Session};
