@@ -25,6 +25,7 @@ fmt:
     cargo fmt --all
     cargo fmt --all --manifest-path tools-wasm/Cargo.toml
     cargo fmt --all --manifest-path tests/guests/Cargo.toml
+    cargo fmt --all --manifest-path tests/images/Cargo.toml
 
 # clippy on all workspaces, warnings denied.
 lint:

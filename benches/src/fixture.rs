@@ -137,6 +137,7 @@ impl Guest {
             id: CallId(1),
             tool,
             arguments: raw(self.arguments),
+            session: None,
             deadline: Instant::now() + Duration::from_secs(30),
             observer: Arc::new(Ignore),
             lease: Arc::new(()),
@@ -177,7 +178,12 @@ pub fn gateway(guest: &Guest, component: Component) -> Gateway {
 
 /// One call through all stages of the pipeline.
 pub async fn through_pipeline(gateway: &Gateway, guest: &Guest) {
-    let call = ToolCall { view: View::All, name: guest.public_tool(), arguments: raw(guest.arguments) };
+    let call = ToolCall {
+        view: View::All,
+        name: guest.public_tool(),
+        arguments: raw(guest.arguments),
+        session: None,
+    };
     let completed = pipeline::call(gateway, &Principal::local(), call).await.expect("a completed call");
     assert!(completed.result.is_ok(), "{completed:?}");
 }

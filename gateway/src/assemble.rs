@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use toolgate_runtime::artifact::{Artifact, ArtifactError, Artifacts, ArtifactsOptions, Digest, Reference};
+use toolgate_runtime::docker::{About, Address, AddressError, DockerError, DockerServer, Pulled, StartError};
 use toolgate_runtime::egress::{Egress, EgressError, EgressOptions};
 use toolgate_runtime::events::Backend;
 use toolgate_runtime::sandbox::Sandbox;
@@ -22,12 +23,14 @@ use crate::catalog::{ServerEntry, ServerState};
 use crate::config::quantity::show_size;
 use crate::config::{BackendChoice, ServerConfig};
 
+mod images;
 mod pulls;
 pub mod state_dir;
 pub mod supervise;
 #[cfg(test)]
 mod tests;
 
+pub use images::Images;
 use pulls::Pulls;
 
 /// Components that are read from disk, or prepared, at a time. Against a long config compiling for
@@ -40,6 +43,7 @@ pub struct Assembler {
     cache: Option<CompiledCache>,
     artifacts: Artifacts,
     egress: Egress,
+    images: Arc<Images>,
     capacity: Arc<Capacity>,
     pulls: Pulls,
     slots: Semaphore,
@@ -88,12 +92,32 @@ pub enum ServerError {
         /// Bytes that all calls may take.
         memory: u64,
     },
-    /// Only an image is there.
-    #[error("no Docker backend in this build; add a component")]
-    NoDocker,
+    /// The image can't be run.
+    #[error(transparent)]
+    Image(#[from] StartError),
+    /// Where the engine should be is no address.
+    #[error("DOCKER_HOST: {0}")]
+    Engine(AddressError),
+    /// Neither the component nor the image can be run.
+    #[error("{component}; and in its place: {image}")]
+    Neither {
+        /// What is wrong with the component.
+        component: Box<ServerError>,
+        /// And with the image.
+        image: Box<ServerError>,
+    },
+    /// It has no component.
+    #[error("it has no component")]
+    NoComponent,
+    /// It has no image.
+    #[error("it has no image")]
+    NoImage,
     /// It is to run elsewhere.
     #[error("no remote backend in this build; add a component")]
     NoRemote,
+    /// It worked until a moment ago.
+    #[error("{0}")]
+    Lost(String),
     /// A task of ours ended early.
     #[error("resolving it was given up: {0}")]
     Abandoned(String),
@@ -104,16 +128,33 @@ impl ServerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Artifact(error) => error.hint(),
-            Self::NoDocker | Self::NoRemote => {
+            Self::NoComponent
+            | Self::NoRemote
+            | Self::Image(StartError::Engine(DockerError::None { .. })) => {
                 Some("component = \"oci://REGISTRY/REPOSITORY:TAG\"".to_owned())
             }
+            Self::NoImage => Some("image = \"REPOSITORY:TAG\"".to_owned()),
+            Self::Image(StartError::NoCommand { .. }) => {
+                Some("command = [\"PROGRAM\"] in [servers.NAME.container]".to_owned())
+            }
+            Self::Engine(error) => Some(error.hint().to_owned()),
+            Self::Neither { component, image } => component.hint().or_else(|| image.hint()),
             Self::Load(LoadError::Secret { .. }) => {
                 Some("put the file there, readable for the gateway; it is tried again by itself".to_owned())
             }
             Self::Footprint { .. } => {
                 Some("lower `memory` or `output` in its limits, or raise `memory` in [admission]".to_owned())
             }
-            Self::Load(_) | Self::Abandoned(_) => None,
+            Self::Load(_) | Self::Image(_) | Self::Lost(_) | Self::Abandoned(_) => None,
+        }
+    }
+
+    /// Whether it only needs an engine, for which it is cheap to ask often.
+    fn awaits_engine(&self) -> bool {
+        match self {
+            Self::Image(StartError::Engine(DockerError::None { .. })) | Self::Lost(_) => true,
+            Self::Neither { image, .. } => image.awaits_engine(),
+            _ => false,
         }
     }
 
@@ -131,7 +172,16 @@ impl ServerError {
             Self::Artifact(_)
             | Self::Load(LoadError::Files { .. } | LoadError::Secret { .. })
             | Self::Abandoned(_) => true,
-            Self::Load(_) | Self::Footprint { .. } | Self::NoDocker | Self::NoRemote => false,
+            Self::Image(StartError::NoCommand { .. } | StartError::Rename { .. }) => false,
+            // A tag moves, an engine comes, what a server needs is there later.
+            Self::Image(_) | Self::Lost(_) => true,
+            Self::Neither { component, image } => component.may_pass(reference) || image.may_pass(None),
+            Self::Load(_)
+            | Self::Footprint { .. }
+            | Self::Engine(_)
+            | Self::NoComponent
+            | Self::NoImage
+            | Self::NoRemote => false,
         }
     }
 }
@@ -143,6 +193,10 @@ pub enum Step<'a> {
     Pulling(&'a Reference),
     /// Its component is being loaded, or compiled if it is new here.
     Preparing(&'a Found),
+    /// Its image is being looked for, and then started.
+    Starting(&'a str),
+    /// Its image is being pulled by the engine.
+    PullingImage(&'a str, Pulled),
 }
 
 /// Hears of progress, by the server's name.
@@ -172,6 +226,7 @@ impl Assembler {
         options: ArtifactsOptions,
         egress: EgressOptions,
         engine: EngineOptions,
+        images: Arc<Images>,
         capacity: Arc<Capacity>,
     ) -> Result<Self, AssembleError> {
         let mut notes = Vec::new();
@@ -186,6 +241,7 @@ impl Assembler {
             cache,
             artifacts: Artifacts::open(options)?,
             egress: Egress::new(egress)?,
+            images,
             capacity,
             pulls: Pulls::default(),
             slots: Semaphore::new(MAX_PARALLEL),
@@ -213,11 +269,64 @@ impl Assembler {
         let since = Instant::now();
         let mut artifact = None;
         let mut notes = Vec::new();
-        let result = match component(&config) {
-            Ok(reference) => self.load(&config, reference, progress, &mut artifact, &mut notes).await,
-            Err(error) => Err(error),
-        };
+        let result = self.choose(&config, progress, &mut artifact, &mut notes).await;
         Assembled { config, artifact, result, notes, elapsed: since.elapsed() }
+    }
+
+    /// What is to run a server, under its choice: the component where it can be run, else the image.
+    async fn choose(
+        &self,
+        config: &ServerConfig,
+        progress: &Progress,
+        found: &mut Option<Found>,
+        notes: &mut Vec<String>,
+    ) -> Result<Arc<dyn Sandbox>, ServerError> {
+        let wasm = async |found: &mut _, notes: &mut _| match &config.component {
+            Some(reference) => self.load(config, reference, progress, found, notes).await,
+            None => Err(ServerError::NoComponent),
+        };
+        let docker = async || {
+            let server = self.images.prepare(config, progress).await?;
+            Ok(Arc::new(server) as Arc<dyn Sandbox>)
+        };
+        match config.backend {
+            BackendChoice::Remote => Err(ServerError::NoRemote),
+            BackendChoice::Wasm => wasm(found, notes).await,
+            BackendChoice::Docker => docker().await,
+            BackendChoice::Auto if config.component.is_none() => docker().await,
+            BackendChoice::Auto => match wasm(found, notes).await {
+                Err(component) if config.container.is_some() => match docker().await {
+                    Ok(sandbox) => {
+                        notes.push(format!("its image runs, since its component can't: {component}"));
+                        Ok(sandbox)
+                    }
+                    Err(image) => {
+                        Err(ServerError::Neither { component: Box::new(component), image: Box::new(image) })
+                    }
+                },
+                other => other,
+            },
+        }
+    }
+
+    /// Where the engine is that runs images, and what it is.
+    ///
+    /// # Errors
+    /// If none answers.
+    pub async fn look_for_engine(&self) -> Result<(Address, About), ServerError> {
+        self.images.look().await
+    }
+
+    /// Starts the image of a server, whatever else it has.
+    ///
+    /// # Errors
+    /// If there is no engine, or the image is of no use.
+    pub async fn start_image(
+        &self,
+        config: &ServerConfig,
+        progress: &Progress,
+    ) -> Result<DockerServer, ServerError> {
+        self.images.prepare(config, progress).await
     }
 
     /// Resolves servers beside each other; the result is in their order.
@@ -324,6 +433,22 @@ impl Assembled {
         self.result.as_ref().is_err_and(|error| error.may_pass(self.config.component.as_ref()))
     }
 
+    fn awaits_engine(&self) -> bool {
+        self.result.as_ref().is_err_and(ServerError::awaits_engine)
+    }
+
+    /// A server that offers other tools than before.
+    fn changed(config: ServerConfig, sandbox: Arc<dyn Sandbox>) -> Self {
+        let (artifact, notes) = (None, Vec::new());
+        Self { config, artifact, result: Ok(sandbox), notes, elapsed: Duration::ZERO }
+    }
+
+    /// A server that worked until a moment ago.
+    fn lost(config: ServerConfig, reason: String) -> Self {
+        let (artifact, notes) = (None, Vec::new());
+        Self { config, artifact, result: Err(ServerError::Lost(reason)), notes, elapsed: Duration::ZERO }
+    }
+
     fn abandoned(config: ServerConfig, error: &tokio::task::JoinError) -> Self {
         Self {
             config,
@@ -346,14 +471,14 @@ impl Found {
 }
 
 fn entry(config: &ServerConfig, state: ServerState, gate: Arc<Gate>) -> ServerEntry {
-    ServerEntry { name: config.name.clone(), state, gate, backend: Backend::Wasm, source: config.source() }
-}
-
-/// The component to run, under the server's choice of backend.
-fn component(config: &ServerConfig) -> Result<&Reference, ServerError> {
-    match (config.backend, &config.component) {
-        (BackendChoice::Auto | BackendChoice::Wasm, Some(reference)) => Ok(reference),
-        (BackendChoice::Auto | BackendChoice::Wasm | BackendChoice::Docker, _) => Err(ServerError::NoDocker),
-        (BackendChoice::Remote, _) => Err(ServerError::NoRemote),
-    }
+    let backend = match &state {
+        ServerState::Ready(sandbox) => sandbox.backend(),
+        ServerState::Unavailable(_) if config.component.is_none() => Backend::Docker,
+        ServerState::Unavailable(_) => Backend::Wasm,
+    };
+    let source = match (&config.container, backend) {
+        (Some(container), Backend::Docker) => container.image.clone(),
+        _ => config.source(),
+    };
+    ServerEntry { name: config.name.clone(), state, gate, backend, source }
 }

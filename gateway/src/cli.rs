@@ -103,7 +103,11 @@ fn start(cli: Cli) -> Result<(), Failure> {
         .enable_time()
         .build()
         .map_err(|error| Failure::new("cannot start the runtime's threads").because(&error))?;
-    let result = runtime.block_on(run(cli.command, &context));
+    let result = runtime.block_on(async {
+        let result = run(cli.command, &context).await;
+        context.clear().await;
+        result
+    });
     scheduler.stop(LAST_SLICE);
     // A thread may be reading stdin for ever, or compiling what nobody waits for any more.
     runtime.shutdown_background();

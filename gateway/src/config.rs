@@ -15,6 +15,8 @@ use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
 
 mod admission;
+mod container;
+mod docker;
 mod egress;
 mod engine;
 mod error;
@@ -29,6 +31,7 @@ mod secrets;
 mod server;
 
 pub use admission::AdmissionConfig;
+pub use docker::DockerConfig;
 pub use engine::EngineConfig;
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
 pub use expand::{Env, ExpandError};
@@ -58,6 +61,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// `[egress]`.
     pub egress: EgressOptions,
+    /// `[docker]`.
+    pub docker: DockerConfig,
     /// `[servers.*]` by name.
     pub servers: BTreeMap<String, ServerConfig>,
 }
@@ -139,6 +144,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
     let admission = admission::read(root.section("admission"));
     let engine = engine::read(root.section("engine"));
     let egress = egress::read(root.section("egress"), base);
+    let docker = docker::read(root.section("docker"), base, env);
     let mut servers = BTreeMap::new();
     if let Some(section) = root.section("servers") {
         for (i, (name, server)) in section.sections().into_iter().enumerate() {
@@ -152,7 +158,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
         }
     }
     root.finish();
-    Config { gateway, admission, artifacts, engine, egress, servers }
+    Config { gateway, admission, artifacts, engine, egress, docker, servers }
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

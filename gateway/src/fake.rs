@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use toolgate_runtime::events::{Backend, Denial, Observer, Stdio, Usage};
 use toolgate_runtime::limits::Limits;
-use toolgate_runtime::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Tool};
+use toolgate_runtime::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox, Tool};
 
 use crate::admit::{Capacity, Gate};
 use crate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState};
@@ -61,6 +61,7 @@ impl Fake {
             description: Some(format!("does \"{name}\"")),
             input_schema: raw(r#"{"type":"object"}"#),
             output_schema: None,
+            published: None,
         };
         Arc::new(Self {
             description: Description {
@@ -102,7 +103,7 @@ impl Drop for Running<'_> {
         self.fake.ended.fetch_add(1, Ordering::SeqCst);
         self.observer.finished(&Usage {
             fuel: Some(42),
-            memory_peak: 65_536,
+            memory_peak: Some(65_536),
             wall: Duration::from_micros(7),
             bytes_in: self.bytes_in,
             bytes_out: 0,
@@ -117,6 +118,10 @@ impl Sandbox for Fake {
         &self.description
     }
 
+    fn backend(&self) -> Backend {
+        Backend::Wasm
+    }
+
     fn footprint(&self, _: usize, arguments: usize) -> u64 {
         self.footprint + arguments as u64
     }
@@ -128,13 +133,16 @@ impl Sandbox for Fake {
             observer: Arc::clone(&invocation.observer),
             bytes_in: invocation.arguments.get().len() as u64,
         };
-        let text = |text: &str| Ok(Outcome { is_error: false, structured: None, text: text.into() });
+        let value = |is_error, structured, text: &str| {
+            Ok(Outcome { is_error, content: Content::Value { structured, text: text.into() } })
+        };
+        let text = |text: &str| value(false, None, text);
         match &self.does[invocation.tool] {
             Does::Echo => {
                 let structured = Some(invocation.arguments.clone().into());
-                Ok(Outcome { structured, ..text(invocation.arguments.get())? })
+                value(false, structured, invocation.arguments.get())
             }
-            Does::ToolError => Ok(Outcome { is_error: true, ..text("no such city")? }),
+            Does::ToolError => value(true, None, "no such city"),
             Does::Fail(error) => Err(error()),
             Does::Sleep(time) => {
                 tokio::time::sleep(*time).await;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::timeout_at;
 use toolgate_runtime::events::Usage;
-use toolgate_runtime::sandbox::{CallError, Invocation, Outcome};
+use toolgate_runtime::sandbox::{CallError, Invocation, Outcome, SessionId};
 
 use crate::admit::{Admitted, admit};
 use crate::auth::Principal;
@@ -44,6 +44,8 @@ pub struct ToolCall {
     pub name: String,
     /// JSON text of an object.
     pub arguments: Box<RawValue>,
+    /// The session that it belongs to, where the client has one.
+    pub session: Option<SessionId>,
 }
 
 /// A call that reached its sandbox, or would have if its server were available.
@@ -86,7 +88,7 @@ async fn stages(
     record.resolved(&resolved);
     let authorized = authorize(principal, resolved)?;
     let admitted = admit(authorized, call.arguments.get().len()).await?;
-    let result = invoke(&admitted, call.arguments, record).await;
+    let result = invoke(&admitted, (call.arguments, call.session), record).await;
     Ok(Completed { result, usage: record.usage() })
 }
 
@@ -107,7 +109,7 @@ fn resolve(catalog: &Catalog, call: &ToolCall) -> Result<Result<Resolved, CallEr
 
 async fn invoke(
     admitted: &Admitted,
-    arguments: Box<RawValue>,
+    (arguments, session): (Box<RawValue>, Option<SessionId>),
     record: &CallRecord,
 ) -> Result<Outcome, CallError> {
     let resolved = admitted.authorized().resolved();
@@ -118,6 +120,7 @@ async fn invoke(
         id: record.id(),
         tool: resolved.tool(),
         arguments,
+        session,
         deadline: admitted.deadline(),
         observer: record.observer(),
         lease: admitted.lease(),

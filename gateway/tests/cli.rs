@@ -67,6 +67,8 @@ fn check_shows_what_each_server_resolves_to_and_fails_if_one_is_unavailable() {
     let site = Site::new(CONFIG);
     pin!("check-ready", site.run(&["check"]));
     let broken = "
+[docker]
+host = \"unix:///nowhere/docker.sock\"
 [servers.absent]
 component = \"file:absent.wasm\"
 [servers.container]

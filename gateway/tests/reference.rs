@@ -7,9 +7,6 @@ use std::path::Path;
 
 use toolgate::config::Config;
 
-/// Keys that are read only to say that nothing serves them yet.
-const RESERVED: [&str; 1] = ["image"];
-
 /// The reference as it stands in the docs.
 fn reference() -> String {
     let docs = include_str!("../../docs/operators.md");
@@ -39,7 +36,8 @@ fn parse(text: &str) -> Result<Config, String> {
 
 #[test]
 fn the_values_of_the_reference_are_the_defaults() {
-    let minimal = "[servers.fetch]\ncomponent = \"oci://ghcr.io/acme/fetch:1.2\"\n";
+    let minimal =
+        "[servers.fetch]\ncomponent = \"oci://ghcr.io/acme/fetch:1.2\"\nimage = \"mcp/fetch:1.2\"\n";
     let (documented, default) = (parse(&reference()).unwrap(), parse(minimal).unwrap());
     assert_eq!(format!("{documented:#?}"), format!("{default:#?}"));
 }
@@ -64,7 +62,7 @@ fn the_reference_leaves_no_key_out() {
         let (before, keys) = full.split_once(section).unwrap();
         let errors = parse(&format!("{before}{section}zzzzzz = 1\n{keys}")).unwrap_err();
         let keys = keys.split("\n[").next().unwrap();
-        for key in known_keys(&errors).into_iter().filter(|key| !RESERVED.contains(key)) {
+        for key in known_keys(&errors) {
             let is_key = keys.lines().any(|line| line.starts_with(&format!("{key} =")));
             let is_section = full.contains(&format!(".{key}]"));
             assert!(is_key || is_section, "{} lacks {key}", section.trim());

@@ -21,6 +21,8 @@ impl fmt::Display for CallId {
 pub enum Backend {
     /// A WASI component in wasmtime.
     Wasm,
+    /// A container of a Docker engine.
+    Docker,
 }
 
 impl Backend {
@@ -28,6 +30,7 @@ impl Backend {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
+            Self::Docker => "docker",
         }
     }
 }
@@ -37,8 +40,8 @@ impl Backend {
 pub struct Usage {
     /// Fuel burned; `None` where it is not metered.
     pub fuel: Option<u64>,
-    /// Highest sum of bytes over all linear memories and tables.
-    pub memory_peak: u64,
+    /// Highest sum of bytes over all linear memories and tables; `None` where that is not known of a call.
+    pub memory_peak: Option<u64>,
     /// From start of the sandbox to its end.
     pub wall: Duration,
     /// Bytes of JSON arguments.
@@ -56,6 +59,17 @@ pub enum Stdio {
     Out,
     /// Standard error.
     Err,
+}
+
+impl Stdio {
+    /// The name used in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Out => "stdout",
+            Self::Err => "stderr",
+        }
+    }
 }
 
 /// A use of a capability that no grant covers.

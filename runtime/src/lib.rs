@@ -8,14 +8,16 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
+//! | 1 | [`limits`], [`events`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
-//! | 4 | [`wasm`] |
+//! | 4 | [`wasm`], [`docker`] |
 
 pub mod answer;
 pub mod artifact;
 pub mod budget;
+mod capture;
+pub mod docker;
 pub mod egress;
 pub mod events;
 pub mod host;

@@ -5,6 +5,7 @@
 //! above.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use crate::answer::{Json, Text};
-use crate::events::{CallId, Observer};
+use crate::events::{Backend, CallId, Observer};
 
 /// A prepared server: describes its tools, runs calls. Every call starts from a fresh state and
 /// leaves none.
@@ -20,6 +21,9 @@ use crate::events::{CallId, Observer};
 pub trait Sandbox: Send + Sync {
     /// The tools of this server, fixed for the life of the sandbox.
     fn describe(&self) -> &Description;
+
+    /// What runs its calls.
+    fn backend(&self) -> Backend;
 
     /// Bytes of this process's memory that a call of the tool at index `tool` may take, with so many
     /// bytes of JSON arguments; to be set aside before it starts.
@@ -30,10 +34,21 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// Every way in which a call can fail other than by the tool's own word, see [`CallError`].
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError>;
+
+    /// Whether it stays as it is described.
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
+    /// Waits until the server is no longer what was described: what takes its place, which offers other
+    /// tools, or why it can't run calls any more. For ever where it [is fixed](Self::is_fixed).
+    async fn changed(&self) -> Result<Arc<dyn Sandbox>, String> {
+        std::future::pending().await
+    }
 }
 
 /// What a server offers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
     /// Callable tools, in the order of the component's exports.
     pub tools: Vec<Tool>,
@@ -54,6 +69,39 @@ pub struct Tool {
     pub input_schema: Box<RawValue>,
     /// JSON Schema of the structured result, always of an object; `None` where there is no value.
     pub output_schema: Option<Box<RawValue>>,
+    /// The tool as a server that speaks MCP published it; `None` where the members above are all there is.
+    pub published: Option<Published>,
+}
+
+impl PartialEq for Tool {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |tool: &Self| {
+            let whole = tool.published.as_ref().map(|published| published.json.get().to_owned());
+            let output = tool.output_schema.as_ref().map(|schema| schema.get().to_owned());
+            (whole, tool.input_schema.get().to_owned(), output)
+        };
+        (&self.name, &self.function, &self.description) == (&other.name, &other.function, &other.description)
+            && text(self) == text(other)
+    }
+}
+
+/// A tool as its server wrote it: whatever it says of itself is passed on, known here or not.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// A JSON object.
+    pub json: Box<RawValue>,
+    /// Where in it the tool's name stands, a JSON string.
+    pub name: Range<usize>,
+}
+
+impl Published {
+    /// Writes it under another name, which is a JSON string.
+    pub fn write(&self, out: &mut Vec<u8>, name: &[u8]) {
+        let (before, rest) = self.json.get().split_at(self.name.start);
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(name);
+        out.extend_from_slice(&rest.as_bytes()[self.name.len()..]);
+    }
 }
 
 /// An exported function that is not a tool.
@@ -73,6 +121,8 @@ pub struct Invocation {
     pub tool: usize,
     /// The arguments as received: JSON text of an object.
     pub arguments: Box<RawValue>,
+    /// The session of the client, where it has one: what a server keeps for one session it keeps by this.
+    pub session: Option<SessionId>,
     /// When the call must have ended.
     pub deadline: Instant,
     /// Hears what happens.
@@ -80,6 +130,9 @@ pub struct Invocation {
     /// To be kept until nothing is left of the call.
     pub lease: Lease,
 }
+
+/// The id of a client's session.
+pub type SessionId = [u8; 16];
 
 /// What was set aside for a call, memory and permits, and goes back when it is dropped. A sandbox keeps
 /// it as long as the call takes any of it, which may be longer than somebody waits for the result.
@@ -90,10 +143,44 @@ pub type Lease = Arc<dyn Any + Send + Sync>;
 pub struct Outcome {
     /// The tool's own verdict: `true` for the `err` of a WIT `result`.
     pub is_error: bool,
-    /// A JSON object that satisfies the output schema; `None` without one and on `is_error`.
-    pub structured: Option<Json>,
-    /// The same for readers of text: a bare string for string results, otherwise JSON.
-    pub text: Text,
+    /// What it said.
+    pub content: Content,
+}
+
+/// The content of an answer.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Of a function: its value.
+    Value {
+        /// A JSON object that satisfies the output schema; `None` without one and on `is_error`.
+        structured: Option<Json>,
+        /// The same for readers of text: a bare string for string results, otherwise JSON.
+        text: Text,
+    },
+    /// Of a server that speaks MCP: its result of `tools/call`, a JSON object, as it wrote it.
+    Message(Box<RawValue>),
+}
+
+impl Outcome {
+    /// What the tool said to readers of text; of a message, its JSON.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match &self.content {
+            Content::Value { text, .. } => text,
+            Content::Message(message) => message.get(),
+        }
+    }
+
+    /// Bytes of what the tool said; the larger of two forms of the same.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.content {
+            Content::Value { structured, text } => {
+                structured.as_ref().map_or(0, |json| json.get().len()).max(text.len())
+            }
+            Content::Message(message) => message.get().len(),
+        }
+    }
 }
 
 /// Why a call has no outcome. Each has a stable [`code`](CallError::code), a text that may be shown
@@ -132,6 +219,14 @@ pub enum CallError {
         /// `limits.output`.
         limit: u64,
     },
+    /// The server itself refused the call, by an error of its protocol.
+    #[error("the server refused with error {code}: {message}")]
+    Refused {
+        /// Its code.
+        code: i64,
+        /// Its words.
+        message: String,
+    },
     /// The server can't run calls now.
     #[error("unavailable: {0}")]
     Unavailable(String),
@@ -150,6 +245,7 @@ impl CallError {
             Self::Memory { .. } => "memory",
             Self::Deadline { .. } => "deadline",
             Self::Output { .. } => "output",
+            Self::Refused { .. } => "refused",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
@@ -164,6 +260,7 @@ impl CallError {
             Self::Memory { what, limit } => {
                 format!("the tool reached its limit of {limit} {}", unit(what))
             }
+            Self::Refused { message, .. } => message.clone(),
             Self::Trap(_) => "the tool crashed".to_owned(),
             Self::Unavailable(_) => "the tool is unavailable at the moment".to_owned(),
             Self::Internal(_) => "the gateway failed to run the tool".to_owned(),

@@ -8,6 +8,7 @@
 pub mod canary;
 pub mod cgroup;
 pub mod client;
+pub mod engine;
 pub mod gateway;
 pub mod guests;
 pub mod process;

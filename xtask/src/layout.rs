@@ -22,6 +22,11 @@ pub(crate) fn test_guests() -> PathBuf {
     root().join("tests/guests")
 }
 
+/// The workspace of the programs that only tests run as container images.
+pub(crate) fn test_images() -> PathBuf {
+    root().join("tests/images")
+}
+
 /// Where a guest workspace puts its finished components. Fixed, whatever `CARGO_TARGET_DIR` says,
 /// because the suites look here.
 pub(crate) fn components(workspace: &Path) -> PathBuf {

@@ -10,6 +10,7 @@ mod bench;
 mod demo;
 #[cfg(test)]
 mod documents;
+mod files;
 mod fuzz;
 mod guests;
 mod layout;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+use toolgate_runtime::sandbox::Sandbox;
 
 use super::{Assembled, Assembler, Progress, entry};
 use crate::catalog::{Catalog, CatalogError, CatalogSettings, ServerEntry, ServerState};
@@ -23,6 +24,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 /// Between two tries at most. Against a gateway that hammers a registry.
 const MAX_RETRY: Duration = Duration::from_secs(300);
+
+/// Between two looks for an engine, which is on this machine or near.
+const ENGINE_RETRY: Duration = Duration::from_secs(2);
 
 /// What came of trying a server.
 #[derive(Clone, Copy)]
@@ -53,7 +57,7 @@ pub async fn supervise(
     let mut board = Board::new(&assembler, &configs);
     let mut tries = JoinSet::new();
     for (index, config) in configs.into_iter().enumerate() {
-        tries.spawn(attempt(Arc::clone(&assembler), index, config, 0, Arc::clone(&progress)));
+        tries.spawn(attempt(Arc::clone(&assembler), index, config, Try::FIRST, Arc::clone(&progress)));
     }
     let mut ready = Some(ready);
     let grace = Instant::now() + START_GRACE;
@@ -67,9 +71,17 @@ pub async fn supervise(
                 let refused = catalog.server(&assembled.config.name).and_then(|server| server.unavailable());
                 let refused = refused.filter(|_| assembled.result.is_ok());
                 told(News { assembled: &assembled, refused, again: !changed });
-                if assembled.may_pass() {
-                    let (assembler, progress) = (Arc::clone(&assembler), Arc::clone(&progress));
-                    tries.spawn(attempt(assembler, index, assembled.config, count + 1, progress));
+                let (assembler, progress) = (Arc::clone(&assembler), Arc::clone(&progress));
+                match assembled.result {
+                    Ok(sandbox) if sandbox.is_fixed() => {}
+                    Ok(sandbox) => {
+                        tries.spawn(follow(index, assembled.config, sandbox));
+                    }
+                    Err(_) if assembled.may_pass() => {
+                        let next = count.after(&assembled);
+                        tries.spawn(attempt(assembler, index, assembled.config, next, progress));
+                    }
+                    Err(_) => {}
                 }
                 changed
             }
@@ -89,15 +101,44 @@ pub async fn supervise(
     }
 }
 
+/// A try of a server, and what comes before it.
+#[derive(Clone, Copy)]
+struct Try {
+    /// How many there were.
+    count: u32,
+    pause: Duration,
+}
+
+impl Try {
+    const FIRST: Self = Self { count: 0, pause: Duration::ZERO };
+
+    /// The one after this, which ended so.
+    fn after(self, assembled: &Assembled) -> Self {
+        let count = self.count.saturating_add(1);
+        let pause = if assembled.awaits_engine() { ENGINE_RETRY } else { pause(count) };
+        Self { count, pause }
+    }
+}
+
 async fn attempt(
     assembler: Arc<Assembler>,
     index: usize,
     config: ServerConfig,
-    count: u32,
+    this: Try,
     progress: Progress,
-) -> (usize, u32, Assembled) {
-    sleep(pause(count)).await;
-    (index, count, assembler.start(config, &progress).await)
+) -> (usize, Try, Assembled) {
+    sleep(this.pause).await;
+    (index, this, assembler.start(config, &progress).await)
+}
+
+/// Waits until a server that works is another one, or none; then it is tried from the start.
+async fn follow(index: usize, config: ServerConfig, sandbox: Arc<dyn Sandbox>) -> (usize, Try, Assembled) {
+    let changed = sandbox.changed().await;
+    drop(sandbox);
+    match changed {
+        Ok(next) => (index, Try::FIRST, Assembled::changed(config, next)),
+        Err(reason) => (index, Try::FIRST, Assembled::lost(config, reason)),
+    }
 }
 
 /// Before try `count`, from 0.

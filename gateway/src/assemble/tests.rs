@@ -47,9 +47,10 @@ fn silent() -> Progress {
 fn start(config: &str, progress: Progress) -> Site {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("good.wasm"), wat::parse_str(COMPONENT).unwrap()).unwrap();
-    let Config { artifacts, egress, servers, .. } = parse(config, dir.path());
-    let assembler =
-        Arc::new(Assembler::new(artifacts, egress, EngineOptions::default(), Arc::default()).unwrap());
+    let Config { artifacts, egress, docker, servers, .. } = parse(config, dir.path());
+    let images = Arc::new(Images::new(docker, None));
+    let assembler = Assembler::new(artifacts, egress, EngineOptions::default(), images, Arc::default());
+    let assembler = Arc::new(assembler.unwrap());
     let gateway = Arc::new(Gateway::starting(GatewaySettings::default()));
     let (tell, news) = mpsc::unbounded_channel();
     let told = move |News { assembled, refused, .. }: News<'_>| {
@@ -219,5 +220,5 @@ fn only_what_can_end_otherwise_is_tried_again() {
         assert_eq!(may, passes, "{error}");
     }
     assert!(!ServerError::Load(LoadError::CoreModule).may_pass(Some(&tag)));
-    assert!(!ServerError::NoDocker.may_pass(None));
+    assert!(!ServerError::NoImage.may_pass(None));
 }

@@ -64,6 +64,12 @@ fn write_page(tools: &[Vec<u8>], next: Option<Cursor>) -> Page {
 }
 
 fn write_tool(name: &str, tool: &Tool) -> Vec<u8> {
+    if let Some(published) = &tool.published {
+        let (mut out, mut quoted) = (Vec::new(), Vec::new());
+        string(&mut quoted, name);
+        published.write(&mut out, &quoted);
+        return out;
+    }
     let mut out = b"{\"name\":".to_vec();
     string(&mut out, name);
     if let Some(description) = &tool.description {

@@ -3,12 +3,13 @@
 //! Only the server of the tool is resolved. The result goes to stdout, what the call used to
 //! stderr.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use toolgate_runtime::sandbox::Outcome;
+use toolgate_runtime::sandbox::{Content, Outcome};
 use tracing::Level;
 
 use super::context::{self, Context, Resolved, Setup, start_log};
@@ -68,8 +69,12 @@ impl Call {
             return Err(failure.hint_if_any(error.hint()));
         }
         let gateway = Gateway::new(catalog, GatewaySettings::default());
-        let call =
-            ToolCall { view: View::One(target.server.as_str().into()), name: target.tool.clone(), arguments };
+        let call = ToolCall {
+            view: View::One(target.server.as_str().into()),
+            name: target.tool.clone(),
+            arguments,
+            session: None,
+        };
         match pipeline::call(&gateway, &Principal::local(), call).await {
             Ok(completed) => self.print(completed),
             Err(error) => Err(refused(&gateway, &target, &error)),
@@ -78,10 +83,12 @@ impl Call {
 
     fn print(&self, Completed { result, usage }: Completed) -> Result<(), Failure> {
         if self.json {
+            let said = result.as_ref().ok().map(Said::by);
             let report = Report {
                 is_error: result.as_ref().map_or(true, |outcome| outcome.is_error),
-                text: result.as_ref().ok().map(|outcome| &*outcome.text),
-                structured: result.as_ref().ok().and_then(structured),
+                text: said.as_ref().map(|said| &*said.text),
+                structured: said.as_ref().and_then(|said| said.structured),
+                result: said.as_ref().and_then(|said| said.message),
                 error: result
                     .as_ref()
                     .err()
@@ -93,15 +100,17 @@ impl Call {
             return if failed { Err(Failure::silent()) } else { Ok(()) };
         }
         if let Some(usage) = usage {
-            let (time, memory) = (human_time(usage.wall), human_size(usage.memory_peak));
+            let time = human_time(usage.wall);
+            let memory = usage.memory_peak.map_or_else(|| "not known".to_owned(), human_size);
             let (bytes_in, bytes_out) = (human_size(usage.bytes_in), human_size(usage.bytes_out));
             let fuel = usage.fuel.map_or_else(|| "not metered".to_owned(), |fuel| fuel.to_string());
             progress::line(&format!("{time}, fuel {fuel}, memory {memory}, {bytes_in} in, {bytes_out} out"));
         }
         match result {
             Ok(outcome) => {
-                let newline = if outcome.text.ends_with('\n') { "" } else { "\n" };
-                let text = format!("{}{newline}", outcome.text);
+                let said = Said::by(&outcome).text;
+                let newline = if said.ends_with('\n') { "" } else { "\n" };
+                let text = format!("{said}{newline}");
                 output::text(&if io::stdout().is_terminal() { output::plain(&text) } else { text })?;
                 if outcome.is_error { Err(Failure::new("the tool answered with an error")) } else { Ok(()) }
             }
@@ -110,8 +119,52 @@ impl Call {
     }
 }
 
-fn structured(outcome: &Outcome) -> Option<&RawValue> {
-    serde_json::from_str(outcome.structured.as_ref()?.get()).ok()
+/// What a tool said, for people.
+struct Said<'a> {
+    text: Cow<'a, str>,
+    structured: Option<&'a RawValue>,
+    /// All of it, where it is more than a value.
+    message: Option<&'a RawValue>,
+}
+
+/// What is read of a message.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    content: Vec<Part<'a>>,
+    #[serde(borrow, default)]
+    structured_content: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+}
+
+impl<'a> Said<'a> {
+    fn by(outcome: &'a Outcome) -> Self {
+        match &outcome.content {
+            Content::Value { structured, text } => {
+                let structured = structured.as_ref().and_then(|json| serde_json::from_str(json.get()).ok());
+                Self { text: Cow::Borrowed(text), structured, message: None }
+            }
+            Content::Message(message) => match serde_json::from_str(message.get()) {
+                Ok(Message { content, structured_content }) => {
+                    let parts = content.into_iter().map(|part| match part.text {
+                        Some(text) => text.into_owned(),
+                        None => format!("[{}]", part.kind),
+                    });
+                    let text = parts.collect::<Vec<_>>().join("\n").into();
+                    Self { text, structured: structured_content, message: Some(message) }
+                }
+                Err(_) => Self { text: message.get().into(), structured: None, message: Some(message) },
+            },
+        }
+    }
 }
 
 /// What `--json` prints.
@@ -123,6 +176,9 @@ struct Report<'a> {
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none", rename = "structuredContent")]
     structured: Option<&'a RawValue>,
+    /// Of a server that speaks MCP, its whole result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +196,8 @@ struct ErrorReport {
 struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     fuel: Option<u64>,
-    memory_peak: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_peak: Option<u64>,
     wall_micros: u64,
     bytes_in: u64,
     bytes_out: u64,

@@ -5,6 +5,7 @@
 use serde::Serialize;
 use toolgate_runtime::limits::Limits;
 use toolgate_runtime::policy::{Grants, SecretGrant};
+use toolgate_runtime::sandbox::Skipped;
 use tracing::Level;
 
 use super::context::{self, Context, Resolved, Setup, start_log};
@@ -72,6 +73,12 @@ pub(super) struct SkippedReport {
     pub(super) reason: String,
 }
 
+impl SkippedReport {
+    pub(super) fn of(skipped: &Skipped) -> Self {
+        Self { function: skipped.function.clone(), reason: skipped.reason.clone() }
+    }
+}
+
 #[derive(Serialize)]
 struct LimitsReport {
     fuel: u64,
@@ -131,12 +138,7 @@ fn describe(assembled: &Assembled, server: &Server) -> ServerReport {
             size: found.size,
         }),
         tools: tools.collect(),
-        skipped: skipped
-            .map(|skipped| SkippedReport {
-                function: skipped.function.clone(),
-                reason: skipped.reason.clone(),
-            })
-            .collect(),
+        skipped: skipped.map(SkippedReport::of).collect(),
         grants: grants(&assembled.config.policy.grants),
         limits: limits(&assembled.config.policy.limits),
         notes: assembled.notes.clone(),

@@ -1,7 +1,7 @@
 //! What commands share: the config, the log, and servers that are resolved for one command.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
@@ -13,9 +13,11 @@ use tracing::Level;
 use super::compile;
 use super::failure::Failure;
 use super::progress;
-use crate::assemble::{AssembleError, Assembled, Assembler};
+use crate::assemble::{AssembleError, Assembled, Assembler, Images};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::config::{self, AdmissionConfig, Config, EngineConfig, GatewayConfig, LogFormat, ServerConfig};
+use crate::config::{
+    self, AdmissionConfig, Config, DockerConfig, EngineConfig, GatewayConfig, LogFormat, ServerConfig,
+};
 use crate::gateway::GatewaySettings;
 use crate::logging::{self, StartError};
 use crate::mcp::session::SessionKey;
@@ -31,12 +33,22 @@ const DEFAULT_CONFIG: &str = "toolgate.toml";
 pub(super) struct Context {
     config: Option<PathBuf>,
     scheduler: Arc<Scheduler>,
+    /// What runs images, once a command needs it.
+    images: OnceLock<Arc<Images>>,
 }
 
 impl Context {
     pub(super) fn new(config: Option<PathBuf>, scheduler: Arc<Scheduler>) -> Self {
         let from_env = || std::env::var_os(CONFIG_VAR).filter(|path| !path.is_empty());
-        Self { config: config.or_else(|| from_env().map(PathBuf::from)), scheduler }
+        let config = config.or_else(|| from_env().map(PathBuf::from));
+        Self { config, scheduler, images: OnceLock::new() }
+    }
+
+    /// Leaves nothing behind on an engine; for the end of a command.
+    pub(super) async fn clear(&self) {
+        if let Some(images) = self.images.get() {
+            images.clear().await;
+        }
     }
 
     /// The config, which must be there.
@@ -83,6 +95,7 @@ pub(super) struct Setup {
     pub(super) artifacts: ArtifactsOptions,
     pub(super) egress: EgressOptions,
     pub(super) engine: EngineConfig,
+    pub(super) docker: DockerConfig,
     pub(super) admission: AdmissionConfig,
     /// Calls at a time that all servers may have together.
     pub(super) calls: u64,
@@ -96,6 +109,7 @@ impl Setup {
             artifacts: config.artifacts.clone(),
             egress: config.egress.clone(),
             engine: config.engine.clone(),
+            docker: config.docker.clone(),
             admission: config.admission,
             calls: calls.sum::<u64>().min(config.admission.concurrency.into()),
         }
@@ -119,7 +133,9 @@ impl Setup {
             ..EngineOptions::for_host(&host, self.calls)
         };
         let capacity = Arc::new(self.admission.capacity(&host));
-        let assembler = Assembler::new(self.artifacts, self.egress, engine, capacity);
+        let state_dir = self.artifacts.state_dir.clone();
+        let images = context.images.get_or_init(|| Arc::new(Images::new(self.docker, state_dir)));
+        let assembler = Assembler::new(self.artifacts, self.egress, engine, Arc::clone(images), capacity);
         let assembler = assembler.map_err(|error| match &error {
             AssembleError::Artifacts(cause) => Failure::of(&error).hint_if_any(cause.hint()),
             AssembleError::Egress(_) | AssembleError::Engine(_) => Failure::of(&error),

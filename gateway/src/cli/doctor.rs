@@ -15,7 +15,7 @@ use super::context::{Context, Setup, env, start_log};
 use super::failure::Failure;
 use super::output::{self, human_size};
 use crate::assemble::Assembler;
-use crate::config::{self, AdmissionConfig, Config};
+use crate::config::{self, AdmissionConfig, Config, DockerConfig};
 
 /// Show what this machine gives to calls, and what is in the way
 #[derive(Debug, clap::Args)]
@@ -81,8 +81,14 @@ impl Doctor {
 async fn examine(context: &Context, host: &Host, config: Option<&Config>) -> Result<Vec<Finding>, Failure> {
     let setup = match config {
         Some(config) => Setup::of(config),
-        None => Setup { artifacts: config::default_artifacts(&env), ..Setup::default() },
+        None => Setup {
+            artifacts: config::default_artifacts(&env),
+            docker: DockerConfig::of_environment(&env),
+            ..Setup::default()
+        },
     };
+    let images =
+        config.is_some_and(|config| config.servers.values().any(|server| server.container.is_some()));
     let (dir, admission) = (setup.artifacts.state_dir.clone(), setup.admission);
     let assembler = setup.assembler(context)?;
     let state = match (assembler.notes(), dir) {
@@ -102,8 +108,26 @@ async fn examine(context: &Context, host: &Host, config: Option<&Config>) -> Res
         instances(options),
         Finding::ok("metering", metering),
         compiler(&assembler).await,
+        containers(&assembler, images).await,
         state,
     ])
+}
+
+/// Whether images can be run, and whether the config has any.
+async fn containers(assembler: &Assembler, images: bool) -> Finding {
+    match assembler.look_for_engine().await {
+        Ok((address, about)) => Finding::ok(
+            "containers",
+            format!("by engine {} ({}) at {address}", about.version, about.architecture),
+        ),
+        Err(error) if images => {
+            let hint = "servers that are images alone are unavailable here; start an engine, or set host in [docker]";
+            Finding::costs("containers", error.to_string(), hint)
+        }
+        Err(_) => {
+            Finding::ok("containers", "no engine answers, and no server of the config is an image".to_owned())
+        }
+    }
 }
 
 fn memory(host: &Host, admission: &AdmissionConfig) -> Finding {

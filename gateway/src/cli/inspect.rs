@@ -1,7 +1,9 @@
 //! `toolgate inspect`: what a component is, before it is given anything.
 //!
 //! It is compiled and looked at, never run. No config is needed; the name of a server stands for
-//! the component that the config gives it.
+//! the component that the config gives it, or for its image, see [`image`].
+
+mod image;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,9 +18,9 @@ use super::failure::Failure;
 use super::output::{self, human_size};
 use super::progress;
 use super::pull::reference;
-use crate::config::is_server_name;
+use crate::config::{BackendChoice, Config, ServerConfig, is_server_name};
 
-/// Show tools, imports and possible grants of a component
+/// Show what a component offers and could be granted, or how an image is run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -26,7 +28,8 @@ Example:
   toolgate inspect oci://ghcr.io/acme/clock:1.2 --json
   toolgate inspect clock                # a server of the config
 
-Ends with the lines to paste into a config. Nothing of the component is run.")]
+Of a component, ends with the lines to paste into a config; nothing of it is run. The image of a server is
+started as the config says, asked for its tools, and shown with all that its containers start with.")]
 pub(super) struct Inspect {
     /// oci://HOST/REPOSITORY:TAG, oci-layout:DIR:TAG, file:PATH, or a server of the config
     #[arg(value_name = "REF|SERVER")]
@@ -71,7 +74,10 @@ struct ToolReport<'a> {
 impl Inspect {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         start_log(None, Level::WARN)?;
-        let (name, reference) = self.subject(context)?;
+        let (name, reference) = match self.subject(context)? {
+            Subject::Component(name, reference) => (name, reference),
+            Subject::Image(config, server) => return image::run(context, &config, &server, self.json).await,
+        };
         let assembler = Setup { artifacts: context.artifacts()?, ..Setup::default() }.assembler(context)?;
         progress::shown()(&name, crate::assemble::Step::Pulling(&reference));
         let (artifact, inspection) = assembler.inspect(&reference).await.map_err(|error| {
@@ -97,11 +103,10 @@ impl Inspect {
         output::text(&output::plain(&render(&report)))
     }
 
-    /// A name for a server of it, and where it is.
-    fn subject(&self, context: &Context) -> Result<(String, Reference), Failure> {
+    fn subject(&self, context: &Context) -> Result<Subject, Failure> {
         if !is_server_name(&self.subject) {
             let reference = reference(&self.subject)?;
-            return Ok((name_for(&reference), reference));
+            return Ok(Subject::Component(name_for(&reference), reference));
         }
         let mut config = context.config()?;
         let server = config.servers.remove(&self.subject).ok_or_else(|| {
@@ -110,11 +115,22 @@ impl Inspect {
                 .hint(crate::config::nearest(&self.subject, &known, "there are"))
         })?;
         match server.component {
-            Some(component) => Ok((server.name, component)),
-            None => Err(Failure::new(format!("server {} has no component", server.name))
+            Some(component) if server.backend != BackendChoice::Docker => {
+                Ok(Subject::Component(server.name, component))
+            }
+            _ if server.container.is_some() => Ok(Subject::Image(Box::new(config), Box::new(server))),
+            _ => Err(Failure::new(format!("server {} has no component and no image", server.name))
                 .hint("component = \"oci://REGISTRY/REPOSITORY:TAG\"")),
         }
     }
+}
+
+/// What is to be inspected.
+enum Subject {
+    /// A component, with a name for a server of it.
+    Component(String, Reference),
+    /// The image of a server, in its config.
+    Image(Box<Config>, Box<ServerConfig>),
 }
 
 fn tools(inspection: &Inspection) -> Vec<ToolReport<'_>> {
@@ -134,10 +150,7 @@ impl<'a> ToolReport<'a> {
 }
 
 fn skipped(inspection: &Inspection) -> Vec<SkippedReport> {
-    let skipped = inspection.description.skipped.iter();
-    skipped
-        .map(|skipped| SkippedReport { function: skipped.function.clone(), reason: skipped.reason.clone() })
-        .collect()
+    inspection.description.skipped.iter().map(SkippedReport::of).collect()
 }
 
 fn render(report: &Report<'_>) -> String {
@@ -155,7 +168,16 @@ fn render(report: &Report<'_>) -> String {
         row("note", note.clone());
     }
     let mut text = output::table(&rows);
-    for tool in &report.tools {
+    tool_lines(&mut text, &report.tools, &report.skipped);
+    for import in report.unprovided {
+        text.push_str(&format!("\ncannot be served: {import}\n"));
+    }
+    text.push_str(&format!("\n{}", report.config));
+    text
+}
+
+fn tool_lines(text: &mut String, tools: &[ToolReport<'_>], skipped: &[SkippedReport]) {
+    for tool in tools {
         text.push_str(&format!("\ntool {}  ({})\n", tool.name, tool.function));
         for line in tool.description.unwrap_or_default().lines() {
             text.push_str(&format!("  {line}\n"));
@@ -163,14 +185,9 @@ fn render(report: &Report<'_>) -> String {
         text.push_str(&format!("  arguments  {}\n", tool.input_schema));
         text.push_str(&format!("  result     {}\n", tool.output_schema.map_or("none", RawValue::get)));
     }
-    for skipped in &report.skipped {
+    for skipped in skipped {
         text.push_str(&format!("\nnot a tool: {}\n  {}\n", skipped.function, skipped.reason));
     }
-    for import in report.unprovided {
-        text.push_str(&format!("\ncannot be served: {import}\n"));
-    }
-    text.push_str(&format!("\n{}", report.config));
-    text
 }
 
 /// A server for the config, with every grant that the component can make use of shut.
@@ -230,11 +247,11 @@ mod tests {
         let text = snippet("clock", &reference, &["env", "files", "http", "tcp"]);
         let no_env = |_: &str| None;
         let env = |name: &str| if name == "HOME" { Some("/".to_owned()) } else { no_env(name) };
-        let config = crate::config::Config::parse(&text, "x.toml".as_ref(), &env).unwrap();
+        let config = Config::parse(&text, "x.toml".as_ref(), &env).unwrap();
         assert_eq!(config.servers["clock"].policy.grants, Default::default());
         let opened = text.replace("# http", "http").replace("# tcp", "tcp").replace("# files", "files");
         let opened = opened.replace("# env", "env");
-        let config = crate::config::Config::parse(&opened, "x.toml".as_ref(), &env).unwrap();
+        let config = Config::parse(&opened, "x.toml".as_ref(), &env).unwrap();
         let grants = &config.servers["clock"].policy.grants;
         assert_eq!((grants.http().len(), grants.tcp().len()), (1, 1));
         assert_eq!((grants.files().len(), grants.env().len()), (1, 1));

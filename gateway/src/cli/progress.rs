@@ -31,5 +31,10 @@ fn describe(server: &str, step: &Step<'_>) -> String {
     match step {
         Step::Pulling(reference) => format!("{server}: fetching {reference}"),
         Step::Preparing(found) => format!("{server}: preparing {}", human_size(found.size)),
+        Step::Starting(image) => format!("{server}: starting {image}"),
+        Step::PullingImage(image, pulled) => {
+            let (current, total) = (human_size(pulled.current), human_size(pulled.total));
+            format!("{server}: pulling {image}: {current} of {total}")
+        }
     }
 }

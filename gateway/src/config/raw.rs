@@ -214,6 +214,26 @@ impl<'r, 'a> Section<'r, 'a> {
         None
     }
 
+    /// A number within bounds, whole or not.
+    pub(super) fn number(&self, key: &'static str, min: f64, max: f64) -> Option<f64> {
+        let (_, value) = self.get(key)?;
+        let text = match value.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => {
+                self.mistyped(key, value, &format!("a number from {min} to {max}"));
+                return None;
+            }
+        };
+        let number: Option<f64> = text.parse().ok();
+        if let Some(number) = number.filter(|number| (min..=max).contains(number)) {
+            return Some(number);
+        }
+        let cause = format!("{text} is not from {min} to {max}");
+        self.reader.invalid(value.span(), key, Invalid::new(cause));
+        None
+    }
+
     /// An array of strings, each parsed; the bad ones are reported and left out.
     pub(super) fn list<T, E>(
         &self,

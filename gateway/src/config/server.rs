@@ -5,11 +5,12 @@ use std::path::Path;
 
 use toml::Spanned;
 use toolgate_runtime::artifact::Reference;
+use toolgate_runtime::docker::DockerOptions;
 use toolgate_runtime::policy::Policy;
 
 use super::error::Invalid;
 use super::raw::Section;
-use super::{grants, limits};
+use super::{container, grants, limits};
 
 /// Longest server name: with `__` it must leave room for a tool's in 64 characters.
 const MAX_NAME: usize = 32;
@@ -23,8 +24,8 @@ pub struct ServerConfig {
     pub name: String,
     /// The WASI component.
     pub component: Option<Reference>,
-    /// The container image, used where the component can't be.
-    pub image: Option<String>,
+    /// The container image, used where the component can't be, and how it is run.
+    pub container: Option<DockerOptions>,
     /// What is to run it.
     pub backend: BackendChoice,
     /// Function to tool name.
@@ -36,9 +37,9 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// Where it comes from, as written.
     pub fn source(&self) -> String {
-        match (&self.component, &self.image) {
+        match (&self.component, &self.container) {
             (Some(component), _) => component.to_string(),
-            (None, Some(image)) => image.clone(),
+            (None, Some(container)) => container.image.clone(),
             (None, None) => String::new(),
         }
     }
@@ -64,17 +65,31 @@ pub(super) fn read(name: &Spanned<String>, section: Section<'_, '_>, base: &Path
     }
     let component = section.parsed("component", "oci://ghcr.io/acme/fetch:1.2", |text| reference(text, base));
     let image = section.parsed("image", "mcp/fetch:1.2", image);
+    let (has_component, has_image) = (section.place("component").is_some(), section.place("image").is_some());
+    let read = limits::read(section.section("limits"), has_component, has_image);
+    let container = section.section("container");
+    let only_of_images = match (has_image, container.is_some(), read.cpus.is_some()) {
+        (false, true, _) => Some("[container] says how an image is run"),
+        (false, false, true) => Some("`cpus` holds for containers"),
+        _ => None,
+    };
+    if let Some(why) = only_of_images {
+        section.missing("image", format!("{why}: add image = \"REPOSITORY:TAG\""));
+    }
+    let options = container::read(image.clone().unwrap_or_default(), container);
+    let container = image.map(|_| DockerOptions {
+        memory: read.memory.unwrap_or(options.memory),
+        cpus: read.cpus.unwrap_or(options.cpus),
+        ..options
+    });
     let backend = section.parsed("backend", "auto", backend);
     let server = ServerConfig {
         name: name.get_ref().clone(),
         backend: backend.unwrap_or_default(),
         rename: section.section("rename").map(rename).unwrap_or_default(),
-        policy: Policy {
-            grants: grants::read(section.section("grants"), base),
-            limits: limits::read(section.section("limits")),
-        },
+        policy: Policy { grants: grants::read(section.section("grants"), base), limits: read.limits },
         component,
-        image,
+        container,
     };
     check_source(&section, server.backend);
     section.finish();

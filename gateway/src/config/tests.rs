@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use toolgate_runtime::docker::Lifetime;
+
 use super::*;
 
 fn cases() -> PathBuf {
@@ -117,7 +119,13 @@ fn every_key_of_a_server_is_read() {
     let (_, config) = full();
     let fetch = &config.servers["fetch"];
     assert_eq!(fetch.source(), "oci://ghcr.io/acme/fetch:1.2");
-    assert_eq!(fetch.image.as_deref(), Some("mcp/fetch:1.2"));
+    assert_eq!(fetch.container.as_ref().map(|container| container.image.as_str()), Some("mcp/fetch:1.2"));
+    let container = fetch.container.as_ref().unwrap();
+    assert_eq!((container.cpus, container.memory), (1.5, 32 << 20));
+    assert_eq!((container.user.as_str(), container.runtime.as_deref()), ("1000:1000", Some("runsc")));
+    assert_eq!((container.command.len(), container.lifetime), (2, Lifetime::Session));
+    assert_eq!((container.containers, container.warm), (4, 2));
+    assert_eq!((container.idle.as_secs(), container.start.as_secs()), (60, 5));
     assert_eq!(fetch.rename["acme:fetch/fetch@1.0.0#get-page"], "get");
     let grants = &fetch.policy.grants;
     assert_eq!(grants.http()[0].to_string(), "GET https://api.example.com/v1/*");

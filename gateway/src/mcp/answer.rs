@@ -7,6 +7,7 @@
 use super::envelope::Request;
 use super::params::Params;
 use super::revision::Revision;
+use super::session::SessionId;
 use super::tools_list::Listed;
 use super::{discover, tools_call, tools_list};
 use crate::auth::Principal;
@@ -66,6 +67,15 @@ pub fn ask(
 }
 
 impl Asked {
+    /// The same, in a session.
+    #[must_use]
+    pub fn within(self, session: SessionId) -> Self {
+        match self {
+            Self::Call(call, revision) => Self::Call(ToolCall { session: Some(session), ..call }, revision),
+            answered @ Self::Answered(_) => answered,
+        }
+    }
+
     /// Bytes that it holds on to until it is answered.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -13,6 +13,7 @@ pub mod headers;
 pub mod id;
 pub mod initialize;
 pub mod params;
+mod passed_on;
 pub mod revision;
 pub mod session;
 #[cfg(test)]

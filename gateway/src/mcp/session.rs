@@ -67,7 +67,7 @@ impl fmt::Debug for SessionKey {
 }
 
 /// What tells two sessions apart.
-pub type SessionId = [u8; 16];
+pub use toolgate_runtime::sandbox::SessionId;
 
 /// A session whose token was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

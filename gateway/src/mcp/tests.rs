@@ -8,7 +8,7 @@ use base64::Engine as _;
 use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use toolgate_runtime::sandbox::Outcome;
+use toolgate_runtime::sandbox::{Content, Outcome};
 
 use super::answer::Answer;
 use super::envelope::{Frame, Message, parse};
@@ -108,8 +108,10 @@ proptest! {
     fn a_result_is_no_larger_than_it_says(text in ".{0,40}", structured in json_value()) {
         let outcome = Outcome {
             is_error: false,
-            structured: Some(crate::fake::raw(&structured.to_string()).into()),
-            text: text.repeat(50).into(),
+            content: Content::Value {
+                structured: Some(crate::fake::raw(&structured.to_string()).into()),
+                text: text.repeat(50).into(),
+            },
         };
         let completed = Completed { result: Ok(outcome), usage: None };
         let answer = Answer::Called(completed, Revision::V2026_07_28);

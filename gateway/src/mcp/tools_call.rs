@@ -5,10 +5,11 @@
 
 use serde_json::value::RawValue;
 use toolgate_runtime::events::Usage;
-use toolgate_runtime::sandbox::Outcome;
+use toolgate_runtime::sandbox::{Content, Outcome};
 
 use super::SERVER_INFO;
 use super::params::{Params, is_object, text};
+use super::passed_on;
 use super::revision::Revision;
 use crate::catalog::View;
 use crate::error::Error;
@@ -18,6 +19,9 @@ use crate::pipeline::{Completed, ToolCall};
 /// Bytes of a tool's name that are kept. Longer than any name in a catalog; against records and
 /// errors inflated by the name they repeat.
 const MAX_NAME: usize = 128;
+
+/// The member by which stateless revisions tell a result from a question.
+pub(super) const RESULT_TYPE: &str = r#""resultType":"complete""#;
 
 /// Bytes of a result besides text and structured content, at most.
 const FRAME: usize = 640;
@@ -37,7 +41,7 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<ToolCall, Error> {
         Some(_) => return Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
     };
     let name = name[..name.floor_char_boundary(MAX_NAME)].to_owned();
-    Ok(ToolCall { view: view.clone(), name, arguments })
+    Ok(ToolCall { view: view.clone(), name, arguments, session: None })
 }
 
 fn empty_object() -> Box<RawValue> {
@@ -46,24 +50,45 @@ fn empty_object() -> Box<RawValue> {
 
 /// Writes the result of a call that went through the pipeline.
 pub fn write(out: &mut Vec<u8>, completed: &Completed, revision: Revision) {
-    let failure = completed.result.as_ref().err();
+    let Completed { result, usage } = completed;
+    let mut own = Vec::new();
+    meta(&mut own, revision, usage.as_ref(), result.as_ref().err().map(|error| error.code()));
+    match result {
+        Ok(Outcome { content: Content::Message(message), .. }) => {
+            passed_on::write(out, message, revision, &own);
+        }
+        Ok(Outcome { is_error, content: Content::Value { structured, text } }) => {
+            let structured = structured.as_ref().map(|json| json.get());
+            value(out, revision, (text, structured, *is_error), &own);
+        }
+        Err(error) => value(out, revision, (&error.public(), None, true), &own),
+    }
+}
+
+fn value(
+    out: &mut Vec<u8>,
+    revision: Revision,
+    (text, structured, is_error): (&str, Option<&str>, bool),
+    meta: &[u8],
+) {
     out.push(b'{');
     if revision.is_stateless() {
-        raw(out, r#""resultType":"complete","#);
+        raw(out, RESULT_TYPE);
+        out.push(b',');
     }
     raw(out, r#""content":[{"type":"text","text":"#);
-    match &completed.result {
-        Ok(outcome) => string(out, &outcome.text),
-        Err(error) => string(out, &error.public()),
-    }
+    string(out, text);
     raw(out, "}]");
-    if let Ok(Outcome { structured: Some(structured), .. }) = &completed.result {
+    if let Some(structured) = structured {
         raw(out, r#","structuredContent":"#);
-        raw(out, structured.get());
+        raw(out, structured);
     }
-    let is_error = completed.result.as_ref().map_or(true, |outcome| outcome.is_error);
     raw(out, if is_error { r#","isError":true"# } else { r#","isError":false"# });
-    meta(out, revision, completed.usage.as_ref(), failure.map(|error| error.code()));
+    if !meta.is_empty() {
+        raw(out, r#","_meta":{"#);
+        out.extend_from_slice(meta);
+        out.push(b'}');
+    }
     out.push(b'}');
 }
 
@@ -71,17 +96,18 @@ pub fn write(out: &mut Vec<u8>, completed: &Completed, revision: Revision) {
 #[must_use]
 pub fn size(completed: &Completed) -> usize {
     let content = match &completed.result {
-        Ok(outcome) => {
-            let structured = outcome.structured.as_ref().map_or(0, |raw| raw.get().len());
-            string_size(&outcome.text) + structured
+        Ok(Outcome { content: Content::Value { structured, text }, .. }) => {
+            string_size(text) + structured.as_ref().map_or(0, |raw| raw.get().len())
         }
+        Ok(Outcome { content: Content::Message(message), .. }) => message.get().len(),
         Err(error) => string_size(&error.public()),
     };
     content + FRAME
 }
 
+/// Members of our own in the metadata of a result.
 fn meta(out: &mut Vec<u8>, revision: Revision, usage: Option<&Usage>, error: Option<&str>) {
-    let mut before = r#","_meta":{"#;
+    let mut before = "";
     let mut member = |out: &mut Vec<u8>, name: &str| {
         raw(out, std::mem::replace(&mut before, ","));
         raw(out, name);
@@ -98,9 +124,6 @@ fn meta(out: &mut Vec<u8>, revision: Revision, usage: Option<&Usage>, error: Opt
         member(out, r#""toolgate/error":"#);
         string(out, code);
     }
-    if before == "," {
-        out.push(b'}');
-    }
 }
 
 fn consumed(out: &mut Vec<u8>, usage: &Usage) {
@@ -110,8 +133,11 @@ fn consumed(out: &mut Vec<u8>, usage: &Usage) {
         number(out, r#""fuel":"#, *fuel);
         out.push(b',');
     }
-    number(out, r#""memoryPeak":"#, *memory_peak);
-    number(out, r#","wallMicros":"#, wall.as_micros());
+    if let Some(memory_peak) = memory_peak {
+        number(out, r#""memoryPeak":"#, *memory_peak);
+        out.push(b',');
+    }
+    number(out, r#""wallMicros":"#, wall.as_micros());
     number(out, r#","bytesIn":"#, *bytes_in);
     number(out, r#","bytesOut":"#, *bytes_out);
     raw(out, r#","backend":"#);

@@ -6,10 +6,12 @@
 
 mod printable;
 mod record;
+mod server_log;
 #[cfg(test)]
 mod tests;
 
 pub use record::{CallRecord, Ending};
+pub use server_log::ServerLog;
 
 /// The name of the event that is the record of a call.
 pub const RECORD: &str = "call record";

@@ -185,7 +185,7 @@ impl Drop for Shared {
             cause = facts.cause.as_deref().map(|c| tracing::field::display(printable(c, MAX_TEXT))),
             micros = micros(self.since.elapsed()),
             fuel = usage.and_then(|u| u.fuel),
-            memory_peak = usage.map(|u| u.memory_peak),
+            memory_peak = usage.and_then(|u| u.memory_peak),
             wall_micros = usage.map(|u| micros(u.wall)),
             bytes_in = usage.map(|u| u.bytes_in),
             bytes_out = usage.map(|u| u.bytes_out),
@@ -203,10 +203,6 @@ fn micros(duration: std::time::Duration) -> u64 {
 
 impl Observer for Shared {
     fn stdio(&self, stream: Stdio, line: &[u8]) {
-        let stream = match stream {
-            Stdio::Out => "stdout",
-            Stdio::Err => "stderr",
-        };
         let server = self.facts().server.clone();
         let line = String::from_utf8_lossy(line);
         tracing::info!(
@@ -214,7 +210,7 @@ impl Observer for Shared {
             target: TARGET,
             call = %self.id,
             server,
-            stream,
+            stream = stream.as_str(),
             line = %printable(&line, MAX_TEXT),
             "guest output"
         );

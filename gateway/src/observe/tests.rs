@@ -56,7 +56,7 @@ impl Events {
 }
 
 fn call(name: &str) -> ToolCall {
-    ToolCall { view: View::All, name: name.to_owned(), arguments: raw("{}") }
+    ToolCall { view: View::All, name: name.to_owned(), arguments: raw("{}"), session: None }
 }
 
 #[tokio::test]

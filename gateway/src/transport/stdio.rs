@@ -29,6 +29,7 @@ use crate::mcp::id::Id;
 use crate::mcp::initialize;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
+use crate::mcp::session::SessionId;
 use crate::respond;
 use crate::transport::budget::{self, Budget, Share, UNIT};
 
@@ -44,6 +45,8 @@ const MAX_IN_FLIGHT: usize = 256;
 const MAX_LINES: usize = 64 * 1024 * 1024;
 /// Answers that wait for the writer.
 const MAX_UNWRITTEN: usize = 16;
+/// The one session that there is: that of whoever holds the streams.
+const SESSION: SessionId = [0; 16];
 /// One line to write, with what it has taken of the memory for answers.
 type Line = (Vec<u8>, Share);
 
@@ -328,7 +331,7 @@ impl Client {
                 None => return Err(era::version_missing()),
             },
         };
-        let asked = ask(&self.gateway, &self.context.view, revision, request, &params)?;
+        let asked = ask(&self.gateway, &self.context.view, revision, request, &params)?.within(SESSION);
         let answer = asked.answer(&self.gateway, &self.context.principal);
         self.flight.run(request.id.clone(), answer).await
     }

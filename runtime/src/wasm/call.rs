@@ -18,7 +18,7 @@ use super::meter::Account;
 use super::state::{self, Given, Grants, State};
 use super::trap;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Invocation, Outcome};
+use crate::sandbox::{CallError, Content, Invocation, Outcome};
 use crate::secret::Secret;
 use crate::wit::{self, Function};
 
@@ -107,9 +107,10 @@ impl Prepared {
             wit::value::RenderError::TooLarge { limit } => CallError::Output { limit },
             other => CallError::Internal(other.to_string()),
         })?;
-        let structured = rendered.structured.as_ref().map_or(0, |s| s.get().len());
-        account.answered(structured.max(rendered.text.len()));
-        Ok(Outcome { is_error: rendered.is_error, structured: rendered.structured, text: rendered.text })
+        let content = Content::Value { structured: rendered.structured, text: rendered.text };
+        let outcome = Outcome { is_error: rendered.is_error, content };
+        account.answered(outcome.size());
+        Ok(outcome)
     }
 }
 

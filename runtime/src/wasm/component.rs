@@ -20,6 +20,7 @@ use super::load::{self, LoadError};
 use super::state::Grants;
 use crate::artifact::Artifact;
 use crate::egress::Egress;
+use crate::events::Backend;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Tool};
 use crate::scheduler::{Begin, Lane, Pace};
@@ -117,6 +118,10 @@ impl Sandbox for Component {
         &self.description
     }
 
+    fn backend(&self) -> Backend {
+        Backend::Wasm
+    }
+
     fn footprint(&self, tool: usize, arguments: usize) -> u64 {
         let limits = &self.prepared.policy.limits;
         let Some(habit) = self.tools.get(tool) else {
@@ -180,6 +185,7 @@ pub(super) fn describe(found: &Discovery) -> Description {
         description: function.docs.as_deref().map(str::to_owned),
         input_schema: wit::schema::input(function),
         output_schema: wit::schema::output(function),
+        published: None,
     };
     let skipped = |skipped: &wit::Skipped| Skipped {
         function: skipped.function.clone(),

@@ -170,7 +170,7 @@ impl Account {
         };
         Usage {
             fuel: self.budget.map(burned),
-            memory_peak: self.store.as_ref().map_or(0, |s| s.data().meter.peak),
+            memory_peak: Some(self.store.as_ref().map_or(0, |s| s.data().meter.peak)),
             wall: self.started.elapsed(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,

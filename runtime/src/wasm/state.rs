@@ -6,20 +6,21 @@ use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::capability::Denials;
 use super::capability::env::Env;
 use super::capability::files::{self, Files};
 use super::capability::http::Http;
-use super::capability::stdio::Capture;
+use super::capability::stdio::Stream;
 use super::capability::tcp::Tcp;
-use super::capability::{Denials, secrets};
 use super::descriptors::Descriptors;
 use super::engine::{Metering, YIELD_INTERVAL};
 use super::hostcall::{self, HostCalls};
 use super::meter::Meter;
+use crate::capture::Capture;
 use crate::egress::Egress;
 use crate::events::{Observer, Stdio};
 use crate::policy::Policy;
-use crate::secret::Secret;
+use crate::secret::{Secret, Shield};
 
 /// Bytes of random data that a guest may ask for at a time. Against one huge allocation here.
 const MAX_RANDOM: u64 = 1024 * 1024;
@@ -61,13 +62,15 @@ pub(super) struct State {
 impl State {
     fn new(grants: &Grants, policy: &Arc<Policy>, given: Given) -> Self {
         let limits = &policy.limits;
-        let observer = secrets::shield(given.observer, &given.secrets);
+        let observer = Shield::of(given.secrets.iter().map(|(_, secret)| secret)).before(given.observer);
         let denials = Denials::new(observer.clone());
         let stdio = Capture::new(observer, limits.stdio);
         let env = grants.env.with(given.secrets);
         let tcp = Tcp::new(policy, &grants.egress, grants.descriptors.clone(), denials.clone());
         let mut wasi = WasiCtx::builder();
-        wasi.max_random_size(MAX_RANDOM).stdout(stdio.stream(Stdio::Out)).stderr(stdio.stream(Stdio::Err));
+        wasi.max_random_size(MAX_RANDOM)
+            .stdout(Stream::of(&stdio, Stdio::Out))
+            .stderr(Stream::of(&stdio, Stdio::Err));
         env.configure(&mut wasi);
         tcp.configure(&mut wasi);
         let mut table = ResourceTable::new();

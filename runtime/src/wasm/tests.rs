@@ -20,7 +20,7 @@ use crate::artifact::{Artifact, Digest, Reference};
 use crate::events::{CallId, Denial, Observer, Stdio, Usage};
 use crate::limits::Limits;
 use crate::policy::{FilesGrant, Grants, Policy};
-use crate::sandbox::{CallError, Invocation, Outcome, Sandbox};
+use crate::sandbox::{CallError, Content, Invocation, Outcome, Sandbox};
 
 /// What an observer was told.
 #[derive(Default)]
@@ -103,6 +103,7 @@ fn invocation(component: &Component, tool: &str, arguments: &str) -> (Invocation
         id: CallId(7),
         tool: found.unwrap_or_else(|| panic!("no tool `{tool}` in {tools:?}")),
         arguments: RawValue::from_string(arguments.to_owned()).unwrap(),
+        session: None,
         deadline: Instant::now() + Duration::from_secs(20),
         observer: heard.clone(),
         lease: Arc::new(()),

@@ -219,13 +219,7 @@ fn tool(export: &Export, name: Option<&str>, docs: &Docs, budget: &mut Budget) -
     let comment = docs.comment(interface, &export.name, &export.path);
     let signature = signature(&export.func, comment, docs.function(&export.path), budget)?;
     let name = name.unwrap_or(&export.name);
-    if !is_tool_name(name) {
-        return Err(format!(
-            "its name is not 1 to {MAX_NAME_LEN} of A-Z, a-z, 0-9, `_` and `-`; \
-             give it another: rename = {{ \"{}\" = \"other-name\" }}",
-            export.path
-        ));
-    }
+    check_tool_name(name, &export.path)?;
     Ok(Function {
         name: name.into(),
         interface: export.interface.clone(),
@@ -234,6 +228,17 @@ fn tool(export: &Export, name: Option<&str>, docs: &Docs, budget: &mut Budget) -
         params: Arc::new(signature.params),
         returns: signature.returns,
     })
+}
+
+/// Whether the strictest client takes a name for a tool; else what is wrong with that of `function`.
+pub(crate) fn check_tool_name(name: &str, function: &str) -> Result<(), String> {
+    if is_tool_name(name) {
+        return Ok(());
+    }
+    Err(format!(
+        "its name is not 1 to {MAX_NAME_LEN} of A-Z, a-z, 0-9, `_` and `-`; \
+         give it another: rename = {{ \"{function}\" = \"other-name\" }}"
+    ))
 }
 
 fn is_tool_name(name: &str) -> bool {

@@ -21,5 +21,6 @@ pub mod value;
 
 pub use convert::{MAX_COMPONENT_NODES, MAX_TYPE_DEPTH, MAX_TYPE_NODES};
 pub use density::{argument_density, density};
+pub(crate) use discover::check_tool_name;
 pub use discover::{Discovery, DiscoveryError, MAX_FUNCTIONS, MAX_NAME_LEN, Skipped, discover};
 pub use tree::{Case, Cases, Field, Fields, Function, Label, Labels, Returns, Type};

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::optional::{fresh_folder, optional, write};
+use super::optional::optional;
+use crate::files::{fresh_folder, write};
 use crate::layout;
 use crate::process::{self, Failure, Result};
 

@@ -2,8 +2,9 @@
 //! which the table shows in place of figures: nothing is silently absent.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::files::write;
 use crate::layout;
 use crate::process::{Failure, Result};
 use crate::progress::step;
@@ -33,21 +34,6 @@ pub(super) fn optional(
             write(&missing, reason)
         }
     }
-}
-
-/// Writes a small file.
-pub(super) fn write(file: &Path, text: &str) -> Result<()> {
-    fs::write(file, text).map_err(|e| Failure::new(format!("{}: {e}", file.display())))
-}
-
-/// A folder below another, empty.
-pub(super) fn fresh_folder(parent: &Path, name: &str) -> Result<PathBuf> {
-    let folder = parent.join(name);
-    let made = match fs::remove_dir_all(&folder) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
-        _ => fs::create_dir_all(&folder),
-    };
-    made.map(|()| folder.clone()).map_err(|e| Failure::new(format!("{}: {e}", folder.display())))
 }
 
 fn forget(missing: &Path) -> Result<()> {

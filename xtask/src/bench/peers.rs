@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::languages::python_environment;
-use super::optional::{fresh_folder, optional, write};
+use super::optional::optional;
+use crate::files::{fresh_folder, write};
 use crate::process::{self, Failure, Result};
-use crate::setup::debian;
+use crate::setup::{debian, images};
 
 const FOLDER: &str = "bench-peers";
 
@@ -94,6 +95,7 @@ fn image(folder: &Path, file: &Path) -> Result<()> {
     let archive = folder.join("image.tar");
     process::run(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&root).arg("greet"))?;
     process::run(Command::new("docker").arg("import").arg(&archive).arg(IMAGE))?;
+    images::ensure_odd()?;
     write(file, IMAGE)
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod apt;
 pub(crate) mod debian;
+pub(crate) mod engine;
+pub(crate) mod images;
 pub(crate) mod wasm;
 
 use std::path::PathBuf;

@@ -61,9 +61,13 @@ fn needed(step: Step) -> Result<Vec<Part>> {
             std::iter::once(gateway).chain(demo::components().map(Part::Guest)).collect()
         }
         // They make or install what they need, or name it themselves.
-        Step::Prepare | Step::Guests | Step::GuestTests | Step::Build | Step::Suites | Step::Doc => {
-            Vec::new()
-        }
+        Step::Prepare
+        | Step::Guests
+        | Step::GuestTests
+        | Step::Images
+        | Step::Build
+        | Step::Suites
+        | Step::Doc => Vec::new(),
     })
 }
 

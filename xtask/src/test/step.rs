@@ -10,22 +10,25 @@ use super::{Counts, parts, suites};
 use crate::process::{self, Result};
 use crate::progress::step;
 use crate::setup::apt::{self, Need};
-use crate::setup::wasm;
+use crate::setup::engine::Engine;
+use crate::setup::{images, wasm};
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need { program: "docker-registry", package: "docker-registry" },
     Need { program: "htpasswd", package: "apache2-utils" },
     Need { program: "skopeo", package: "skopeo" },
     Need { program: "g++", package: "g++" },
+    Need { program: "openssl", package: "openssl" },
 ];
 
 /// Test binaries of the workspace that must have tests, by the names of their crates and of the files
 /// in `tests/`. An empty one is reported as `ok` by cargo, and one that is gone not at all.
-const REQUIRED: [&str; 10] = [
+const REQUIRED: [&str; 11] = [
     "benches",
     "cli",
+    "docker",
     "escape",
     "fuzz",
     "reference",
@@ -50,6 +53,8 @@ pub(crate) enum Step {
     Guests,
     /// Unit tests of the guest tools, on the host.
     GuestTests,
+    /// Make the images that the suites run, in a Docker engine.
+    Images,
     /// Build the workspace.
     Build,
     /// All tests of the workspace.
@@ -83,6 +88,7 @@ impl Step {
             Self::Fmt => "checking the format",
             Self::Guests => "building the guests",
             Self::GuestTests => "testing the guest tools on the host",
+            Self::Images => "making the images",
             Self::Build => "building the workspace",
             Self::Suites => "testing the workspace",
             Self::Demo => "running the demo",
@@ -105,13 +111,22 @@ impl Step {
             Self::GuestTests => {
                 suites::run(&mut guests::host_tests(&layout::tools()), &["clock", "fetch", "files"])
             }
+            Self::Images => {
+                let _engine = Engine::ensure()?;
+                images::ensure()?;
+                Ok(Counts::PASSED)
+            }
             // All targets at once: later steps find every dependency built with the features of
             // this one resolution.
             Self::Build => check(setup::cargo().args(["build", "--workspace", "--all-targets", "--locked"])),
-            Self::Suites => suites::run(
-                setup::cargo().args(["test", "--workspace", "--no-fail-fast", "--locked"]),
-                &REQUIRED,
-            ),
+            Self::Suites => {
+                let _engine = Engine::ensure()?;
+                let mut cargo = setup::cargo();
+                cargo.args(["test", "--workspace", "--no-fail-fast", "--locked"]);
+                let counts = suites::run(&mut cargo, &REQUIRED)?;
+                images::forget_containers()?;
+                Ok(counts)
+            }
             Self::Demo => demo(),
             Self::Fuzz => fuzz::run_all(fuzz::SECONDS),
             Self::Clippy => clippy(),
@@ -140,10 +155,10 @@ fn demo() -> Result<Counts> {
     Ok(Counts { passed: 3, failed: 0 })
 }
 
-/// The workspace and the host side of the tools, then all guests as they are built, for wasm.
+/// What runs on the host and the host side of the tools, then all guests as they are built, for wasm.
 fn clippy() -> Result<Counts> {
     let mut counts = Counts::default();
-    for workspace in [layout::root().to_owned(), layout::tools()] {
+    for workspace in [layout::root().to_owned(), layout::tools(), layout::test_images()] {
         let mut cargo = cargo_in(&workspace, &["clippy", "--all-targets"]);
         counts.add(one(cargo.args(LINT)));
     }
@@ -157,7 +172,8 @@ fn clippy() -> Result<Counts> {
 
 fn each_workspace(command: impl Fn(&Path) -> Command) -> Result<Counts> {
     let mut counts = Counts::default();
-    for workspace in [layout::root().to_owned(), layout::tools(), layout::test_guests()] {
+    let hosts = [layout::root().to_owned(), layout::test_images()];
+    for workspace in hosts.into_iter().chain([layout::tools(), layout::test_guests()]) {
         counts.add(one(&mut command(&workspace)));
     }
     Ok(counts)

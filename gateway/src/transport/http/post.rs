@@ -157,6 +157,7 @@ impl<'a> Post<'a> {
         params: &Params<'_>,
     ) -> Result<Run, Error> {
         let asked = ask(&self.shared.gateway, &self.context.view, session.revision, request, params)?;
+        let asked = asked.within(session.id);
         Ok(Run { id: request.id.clone(), asked, session: Some(session) })
     }
 

@@ -4,16 +4,11 @@
 //! source that fails, fails what needs it and nothing more: a request to the secret's origin, or,
 //! for a secret that the guest holds, the call. The reason goes to the operator.
 
-use std::sync::Arc;
-
-use crate::events::{Denial, Observer, Stdio, Usage};
+use crate::events::Denial;
 use crate::policy::{BoundSecret, Grants, SecretGrant, Target};
 use crate::sandbox::CallError;
-use crate::secret::{Mask, Secret, SecretError};
+use crate::secret::{Secret, SecretError};
 use crate::wasm::load::LoadError;
-
-/// Shortest line of a secret that is hidden in what a guest prints. Shorter ones are in every text.
-const MIN_MASKED: usize = 4;
 
 /// Reads every secret once.
 ///
@@ -66,61 +61,4 @@ pub(in crate::wasm) async fn for_guest(grants: &Grants) -> Result<Vec<(String, S
         variables.push((name.to_owned(), secret));
     }
     Ok(variables)
-}
-
-/// The observer of a call whose guest holds secrets. Against a guest that prints its environment, or
-/// sends a password to where it may not: what it holds is hidden in its output and in denials.
-pub(in crate::wasm) fn shield(
-    observer: Arc<dyn Observer>,
-    variables: &[(String, Secret)],
-) -> Arc<dyn Observer> {
-    if variables.is_empty() {
-        return observer;
-    }
-    // Output comes line by line, so a secret of many lines is looked for by line.
-    let lines = variables.iter().flat_map(|(_, secret)| secret.expose().split(['\n', '\r']));
-    let lines = lines.filter(|line| line.len() >= MIN_MASKED);
-    let secrets = lines.map(|line| Secret::from(line.to_owned())).collect();
-    Arc::new(Shield { observer, secrets })
-}
-
-struct Shield {
-    observer: Arc<dyn Observer>,
-    secrets: Vec<Secret>,
-}
-
-impl Shield {
-    fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
-        match Mask::new(self.secrets.iter().cloned()) {
-            Some(mut mask) => mask.whole(bytes),
-            None => bytes.to_vec(),
-        }
-    }
-
-    fn text(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
-    }
-}
-
-impl Observer for Shield {
-    fn stdio(&self, stream: Stdio, line: &[u8]) {
-        self.observer.stdio(stream, &self.bytes(line));
-    }
-
-    fn stdio_dropped(&self, bytes: u64) {
-        self.observer.stdio_dropped(bytes);
-    }
-
-    fn denied(&self, denial: &Denial) {
-        self.observer.denied(&Denial {
-            capability: denial.capability,
-            attempt: self.text(&denial.attempt),
-            reason: self.text(&denial.reason),
-            allow: denial.allow.as_deref().map(|line| self.text(line)),
-        });
-    }
-
-    fn finished(&self, usage: &Usage) {
-        self.observer.finished(usage);
-    }
 }

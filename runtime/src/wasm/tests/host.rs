@@ -145,7 +145,7 @@ async fn configuration_comes_from_the_grant() {
     let policy = grants(vec![], &[("LANG", "eo")]);
     let component = prepare(TALKER, policy).await.unwrap();
     let (outcome, _) = call(&component, "lang", "{}").await;
-    assert_eq!(outcome.unwrap().text, "eo");
+    assert_eq!(outcome.unwrap().text(), "eo");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn configuration_without_a_grant_is_refused_with_the_line_to_add() {
     let outcome = component.call(invocation).await.unwrap();
     assert!(outcome.is_error);
     let text = "no configuration is granted to this tool";
-    assert!(outcome.text.contains(text), "{}", outcome.text);
+    assert!(outcome.text().contains(text), "{}", outcome.text());
     let denials = heard.denials.lock().unwrap();
     assert_eq!(denials.len(), 1);
     assert_eq!(denials[0].allow.as_deref(), Some("env = { LANG = \"…\" }"));

@@ -29,7 +29,7 @@ async fn prepare_in(engine: &Engine, text: &str, policy: Policy) -> Component {
 }
 
 async fn count(component: &Component) -> String {
-    call(component, "count", "{}").await.0.unwrap().text.to_string()
+    call(component, "count", "{}").await.0.unwrap().text().to_string()
 }
 
 #[tokio::test]

@@ -1,0 +1,41 @@
+//! What a call of a container took, told exactly once however it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::events::{Backend, Observer, Usage};
+use crate::sandbox::Invocation;
+
+/// An open account; closed when it is dropped.
+pub(super) struct Account {
+    observer: Arc<dyn Observer>,
+    since: Instant,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Account {
+    pub(super) fn open(invocation: &Invocation) -> Self {
+        let bytes_in = invocation.arguments.get().len() as u64;
+        Self { observer: Arc::clone(&invocation.observer), since: Instant::now(), bytes_in, bytes_out: 0 }
+    }
+
+    /// Notes a result of so many bytes.
+    pub(super) fn answered(&mut self, bytes: usize) {
+        self.bytes_out = bytes as u64;
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.observer.finished(&Usage {
+            // An engine tells the memory of a container, not of a call, and takes a second to do so.
+            fuel: None,
+            memory_peak: None,
+            wall: self.since.elapsed(),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            backend: Backend::Docker,
+        });
+    }
+}

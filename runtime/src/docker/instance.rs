@@ -1,0 +1,179 @@
+//! A container whose server answers: started, spoken to, asked for calls, and looked at when it is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::InspectContainerOptions;
+use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{sleep, timeout, timeout_at};
+
+use super::blueprint::Blueprint;
+use super::container::Container;
+use super::error::StartError;
+use super::output::{Belonging, Output};
+use crate::events::Observer;
+use crate::peer::client::{self, Greeting, Offered};
+use crate::peer::{Ended, RequestError};
+use crate::sandbox::CallError;
+
+/// How long an engine may take to note that a container has ended.
+const NOTED: Duration = Duration::from_secs(2);
+
+/// How long a server may take to answer a ping after one of its calls was given up. One that works on it
+/// without listening is of no use to others.
+const PONG: Duration = Duration::from_secs(5);
+
+/// Unique values for the ids of instances.
+static IDS: AtomicUsize = AtomicUsize::new(0);
+
+/// A running server.
+pub(super) struct Instance {
+    /// Of its own, among all of the process.
+    pub(super) number: usize,
+    container: Container,
+    output: Arc<Output>,
+    /// Bytes that it may use, for what is told when it used more.
+    memory: u64,
+    /// Bytes that a result may have.
+    result: u64,
+    since: Instant,
+    /// Its place among the containers that the server may have; goes last.
+    _place: OwnedSemaphorePermit,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct End {
+    out_of_memory: bool,
+    status: Option<i64>,
+}
+
+impl Instance {
+    /// Starts a container and speaks to its server, until `start` has passed.
+    pub(super) async fn start(
+        blueprint: &Blueprint,
+        place: OwnedSemaphorePermit,
+        start: Duration,
+    ) -> Result<(Self, Greeting), StartError> {
+        let until = Instant::now() + start;
+        let late = |_| StartError::Silent { after: start };
+        let (body, output) = timeout_at(until.into(), blueprint.draw()).await.map_err(late)??;
+        let started = Container::start(&blueprint.engine, body, Arc::clone(&output), blueprint.message());
+        let container = timeout_at(until.into(), started).await.map_err(late)??;
+        let number = IDS.fetch_add(1, Ordering::Relaxed);
+        let instance = Self {
+            number,
+            container,
+            output,
+            memory: blueprint.wanted.memory,
+            result: blueprint.policy.limits.output,
+            since: Instant::now(),
+            _place: place,
+        };
+        let greeting = timeout_at(until.into(), client::initialize(instance.container.session())).await;
+        match greeting.map_err(late)? {
+            Ok(greeting) => Ok((instance, greeting)),
+            Err(error) => Err(instance.failed(error).await),
+        }
+    }
+
+    /// All its tools.
+    pub(super) async fn tools(&self, within: Duration) -> Result<Vec<Offered>, StartError> {
+        match timeout(within, client::tools(self.container.session())).await {
+            Ok(Ok(tools)) => Ok(tools),
+            Ok(Err(error)) => Err(self.failed(error).await),
+            Err(_) => Err(StartError::Silent { after: within }),
+        }
+    }
+
+    /// From now on what the server prints belongs to a call.
+    pub(super) fn belongs_to(&self, observer: Arc<dyn Observer>) -> Belonging {
+        self.output.belongs_to(observer)
+    }
+
+    /// Runs a tool.
+    pub(super) async fn call(&self, tool: &str, arguments: &RawValue) -> Result<Box<RawValue>, CallError> {
+        let answer = client::call(self.container.session(), tool, arguments).await;
+        match answer {
+            Ok(result) => Ok(result),
+            Err(RequestError::Refused(refusal)) => {
+                Err(CallError::Refused { code: refusal.code, message: refusal.message })
+            }
+            Err(RequestError::Ended(Ended::TooLong { .. })) => Err(CallError::Output { limit: self.result }),
+            Err(RequestError::Ended(Ended::Gone(why))) => Err(self.crashed(&why).await),
+            Err(error @ RequestError::Full) => Err(CallError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Whether it can be asked for anything.
+    pub(super) fn is_alive(&self) -> bool {
+        self.container.session().ended().is_none()
+    }
+
+    /// Time since it was started.
+    pub(super) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Ends it, with the calls that are in it.
+    pub(super) fn stop(&self) {
+        self.container.session().end(Ended::Gone("it no longer answered, and was stopped".to_owned()));
+    }
+
+    /// Whether it still listens, after a call of it was given up.
+    pub(super) async fn answers(&self) -> bool {
+        let ping = self.container.session().request("ping", "{}");
+        // An error is an answer, too.
+        matches!(timeout(PONG, ping).await, Ok(Ok(_) | Err(RequestError::Refused(_))))
+    }
+
+    /// Why the first words with a server led nowhere.
+    async fn failed(&self, error: client::ClientError) -> StartError {
+        let ended = self.container.session().ended();
+        match ended {
+            Some(Ended::Gone(why)) => StartError::Ended(self.how_it_ended(&why).await.1),
+            _ => StartError::Server { cause: error, words: self.output.last_words() },
+        }
+    }
+
+    async fn crashed(&self, why: &str) -> CallError {
+        match self.how_it_ended(why).await {
+            (End { out_of_memory: true, .. }, _) => CallError::Memory { what: "memory", limit: self.memory },
+            (_, words) => CallError::Trap(words),
+        }
+    }
+
+    /// What the engine knows, and in words.
+    async fn how_it_ended(&self, why: &str) -> (End, String) {
+        let end = timeout(NOTED, self.end()).await.unwrap_or_default();
+        let mut words = match (end.out_of_memory, end.status) {
+            (true, _) => {
+                format!("its container used more than its {} bytes of memory and was killed", self.memory)
+            }
+            (false, Some(status)) => format!("its container ended with status {status}"),
+            (false, None) => why.to_owned(),
+        };
+        if let Some(last) = self.output.last_words() {
+            words = format!("{words}; its last words: {last}");
+        }
+        (end, words)
+    }
+
+    async fn end(&self) -> End {
+        loop {
+            let asked = self
+                .container
+                .engine()
+                .docker()
+                .inspect_container(self.container.id(), None::<InspectContainerOptions>);
+            let Ok(inspected) = asked.await else { return End::default() };
+            let state = inspected.state.unwrap_or_default();
+            if state.running != Some(true) {
+                return End { out_of_memory: state.oom_killed == Some(true), status: state.exit_code };
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

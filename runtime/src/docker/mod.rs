@@ -1,0 +1,36 @@
+//! Servers that are container images, run by whatever speaks the Docker Engine API.
+//!
+//! `server` the sandbox · `describe` its tools · `account` what a call took
+//! `pool` its containers · `trouble` when one may be started again · `instance` one that answers
+//! `blueprint` what they have in common · `spec` policy to container, pure, and `facts` in words · `owner` labels · `reap` what is left
+//! `container` one that runs · `output` what it prints · `image` found or pulled · `engine` the connection ·
+//! `address` where one answers · `error` what goes wrong
+
+mod account;
+mod address;
+mod blueprint;
+mod container;
+mod describe;
+mod engine;
+mod error;
+mod facts;
+mod image;
+mod instance;
+mod output;
+mod owner;
+mod pool;
+mod reap;
+mod server;
+mod spec;
+mod trouble;
+
+pub use address::{Address, AddressError};
+pub use engine::{About, DockerEngine};
+pub use error::{DockerError, StartError};
+pub use facts::Fact;
+pub use image::{Image, Pulled};
+pub use owner::Owner;
+pub use pool::Lifetime;
+pub use reap::{Identity, clear, reap};
+pub use server::{DockerOptions, DockerServer, Surroundings};
+pub use spec::{USER, Wanted};

@@ -1,0 +1,286 @@
+//! A server that is an image, as a [`Sandbox`]: what it offers, and calls of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout_at};
+
+use super::account::Account;
+use super::blueprint::Blueprint;
+use super::describe::describe;
+use super::engine::DockerEngine;
+use super::error::{DockerError, StartError};
+use super::facts::Fact;
+use super::image::{self, Image, Pulled};
+use super::instance::Instance;
+use super::owner::Owner;
+use super::pool::{Lifetime, Pool, PoolSettings};
+use super::spec::{USER, Wanted};
+use crate::events::{Backend, Observer};
+use crate::policy::Policy;
+use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox};
+
+/// Time between two looks at the tools of a server that says that they change. Against one that says so
+/// all the time.
+const CALM: Duration = Duration::from_secs(1);
+
+/// What an operator says of a server that is an image.
+#[derive(Clone, Debug)]
+pub struct DockerOptions {
+    /// The image's name: `mcp/time`, `REGISTRY/REPOSITORY@sha256:…`.
+    pub image: String,
+    /// Arguments in place of the image's own; empty for those.
+    pub command: Vec<String>,
+    /// The user, [`USER`] by default.
+    pub user: String,
+    /// Processors that it may use.
+    pub cpus: f64,
+    /// Bytes of memory that it may use, without swap.
+    pub memory: u64,
+    /// The engine's runtime: `runsc`, `kata`; `None` for its default.
+    pub runtime: Option<String>,
+    /// How many containers, and how long.
+    pub lifetime: Lifetime,
+    /// Containers at a time; calls that need one more wait.
+    pub containers: usize,
+    /// Containers kept ready.
+    pub warm: usize,
+    /// After that long without a call none is kept.
+    pub idle: Duration,
+    /// How long one may take to start and answer.
+    pub start: Duration,
+}
+
+impl DockerOptions {
+    /// An image with the defaults.
+    #[must_use]
+    pub fn of(image: String) -> Self {
+        Self {
+            image,
+            command: Vec::new(),
+            user: USER.to_owned(),
+            cpus: 1.0,
+            memory: 2 << 30,
+            runtime: None,
+            lifetime: Lifetime::Call,
+            containers: 8,
+            warm: 1,
+            idle: Duration::from_secs(600),
+            start: Duration::from_secs(30),
+        }
+    }
+}
+
+/// All else that a server stands on.
+pub struct Surroundings<'a> {
+    /// The engine that runs it.
+    pub engine: &'a DockerEngine,
+    /// Whose its containers are.
+    pub owner: Owner,
+    /// What it may do and use up.
+    pub policy: Policy,
+    /// Tool to name.
+    pub rename: &'a BTreeMap<String, String>,
+    /// Hears what happens outside of calls.
+    pub observer: Arc<dyn Observer>,
+    /// Hears of a pull.
+    pub progress: &'a (dyn Fn(Pulled) + Send + Sync),
+}
+
+/// A server that is an image.
+pub struct DockerServer {
+    description: Description,
+    own: Arc<Own>,
+}
+
+/// What a server has whatever its tools are at the moment.
+struct Own {
+    engine: DockerEngine,
+    image: Image,
+    policy: Arc<Policy>,
+    /// What its containers start with.
+    facts: Vec<Fact>,
+    rename: BTreeMap<String, String>,
+    start: Duration,
+    /// Bytes that a message of its containers may have.
+    message: usize,
+    pool: Pool,
+    /// Told when the server says that its tools have changed.
+    changed: Arc<Notify>,
+}
+
+impl DockerServer {
+    /// Brings the image, starts a container, and asks it for its tools.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn prepare(options: DockerOptions, around: Surroundings<'_>) -> Result<Self, StartError> {
+        let Surroundings { engine, owner, policy, rename, observer, progress } = around;
+        let image = image::resolve(engine, &options.image, progress).await?;
+        if !image.has_command && options.command.is_empty() {
+            return Err(StartError::NoCommand { image: options.image });
+        }
+        let (policy, notify) = (Arc::new(policy), Arc::new(Notify::new()));
+        let told = Arc::clone(&notify);
+        let blueprint = Blueprint {
+            engine: engine.clone(),
+            wanted: wanted(&options, &image),
+            policy: Arc::clone(&policy),
+            owner,
+            places: Arc::new(Semaphore::new(options.containers)),
+            observer,
+            changed: Arc::new(move || told.notify_one()),
+        };
+        let (first, greeting) = Instance::start(&blueprint, blueprint.place().await?, options.start).await?;
+        let offered = if greeting.tools { first.tools(options.start).await? } else { Vec::new() };
+        let description = describe(offered, rename)?;
+        let (facts, message) = (blueprint.facts(), blueprint.message());
+        let settings = PoolSettings {
+            lifetime: options.lifetime,
+            warm: options.warm,
+            idle: options.idle,
+            start: options.start,
+            sessions: options.containers,
+        };
+        let pool = Pool::new(blueprint, settings, first);
+        let own = Own {
+            engine: engine.clone(),
+            image,
+            policy,
+            facts,
+            rename: rename.clone(),
+            start: options.start,
+            message,
+            pool,
+            changed: notify,
+        };
+        Ok(Self { description, own: Arc::new(own) })
+    }
+
+    /// The image that it runs.
+    #[must_use]
+    pub fn image(&self) -> &Image {
+        &self.own.image
+    }
+
+    /// What its containers start with.
+    #[must_use]
+    pub fn facts(&self) -> &[Fact] {
+        &self.own.facts
+    }
+}
+
+fn wanted(options: &DockerOptions, image: &Image) -> Wanted {
+    Wanted {
+        image: image.id.clone(),
+        volumes: image.volumes.clone(),
+        command: options.command.clone(),
+        user: options.user.clone(),
+        cpus: options.cpus,
+        memory: options.memory,
+        runtime: options.runtime.clone(),
+    }
+}
+
+impl Own {
+    async fn run(&self, function: &str, invocation: &Invocation) -> Result<Outcome, CallError> {
+        let place = self.pool.enter(invocation.session).await.map_err(unavailable)?;
+        let observer = || Arc::clone(&invocation.observer);
+        let belonging = (!place.shared).then(|| place.instance.belongs_to(observer()));
+        let answer = place.instance.call(function, &invocation.arguments).await;
+        place.ended(belonging);
+        let limit = self.policy.limits.output;
+        let message = answer?;
+        if message.get().len() as u64 > limit {
+            return Err(CallError::Output { limit });
+        }
+        let is_error = verdict(&message)
+            .map_err(|why| CallError::Trap(format!("the server's result makes no sense: {why}")))?;
+        Ok(Outcome { is_error, content: Content::Message(message) })
+    }
+
+    /// The tools as they are now; `None` while there is no container to ask.
+    async fn described(&self) -> Option<Result<Description, StartError>> {
+        let instance = self.pool.any()?;
+        let offered = instance.tools(self.start).await;
+        Some(offered.and_then(|offered| describe(offered, &self.rename)))
+    }
+}
+
+/// What we read of a result.
+#[derive(serde::Deserialize)]
+struct Verdict {
+    #[serde(rename = "isError", default)]
+    is_error: bool,
+}
+
+/// Whether a result is one of an error. An array would be read as an object, member by member.
+fn verdict(message: &RawValue) -> Result<bool, String> {
+    if !message.get().starts_with('{') {
+        return Err("it is no object".to_owned());
+    }
+    let verdict: Verdict = serde_json::from_str(message.get()).map_err(|error| error.to_string())?;
+    Ok(verdict.is_error)
+}
+
+fn unavailable(error: StartError) -> CallError {
+    CallError::Unavailable(error.to_string())
+}
+
+#[async_trait]
+impl Sandbox for DockerServer {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::Docker
+    }
+
+    /// The call is in its container; here are its arguments on their way, and its result, received and kept.
+    fn footprint(&self, _: usize, arguments: usize) -> u64 {
+        2 * arguments as u64 + self.own.message as u64 + self.own.policy.limits.output
+    }
+
+    async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
+        let tool = self.description.tools.get(invocation.tool);
+        let tool = tool.ok_or_else(|| CallError::Internal("there is no such tool".to_owned()))?;
+        let mut account = Account::open(&invocation);
+        let since = Instant::now();
+        let run = self.own.run(&tool.function, &invocation);
+        match timeout_at(invocation.deadline.into(), run).await {
+            Ok(Ok(outcome)) => {
+                account.answered(outcome.size());
+                Ok(outcome)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(CallError::Deadline { after: since.elapsed() }),
+        }
+    }
+
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
+    async fn changed(&self) -> Result<Arc<dyn Sandbox>, String> {
+        let lost = async |error: DockerError| Err::<Arc<dyn Sandbox>, _>(error.to_string());
+        loop {
+            tokio::select! {
+                error = self.own.engine.lost() => return lost(error).await,
+                () = self.own.changed.notified() => {}
+            }
+            sleep(CALM).await;
+            match self.own.described().await {
+                Some(Ok(description)) if description != self.description => {
+                    return Ok(Arc::new(Self { description, own: Arc::clone(&self.own) }));
+                }
+                Some(Err(error)) => return Err(error.to_string()),
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! From a policy to a container, as the engine is asked for it. Pure.
+//!
+//! What is not set here an engine sets in favour of the container: a user of the image's choice, a
+//! writable root, fourteen capabilities, a network, the host's swap. So everything is set here.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
+    ResourcesUlimits,
+};
+
+use super::owner::Owner;
+use crate::policy::{FilesGrant, Mode, Policy};
+use crate::secret::Secret;
+
+/// The user and group that a container runs as unless its config names one: nobody, on every system.
+pub const USER: &str = "65534:65534";
+
+/// Processes and threads of a container, together. Against a container that forks without end; a server
+/// written for Node.js has some twenty.
+const PIDS: i64 = 256;
+
+/// Open files of each process.
+const OPEN_FILES: i64 = 4096;
+
+/// Bytes of the only place that is writable without a grant: memory, and counted as such.
+const TMPFS: &str = "rw,noexec,nosuid,nodev,size=67108864,mode=1777";
+
+/// Bytes of `/dev/shm`, which counts as memory too.
+const SHARED_MEMORY: i64 = 16 * 1024 * 1024;
+
+/// Time that a container has to end when it is asked to, in seconds.
+const STOP_TIMEOUT: i64 = 5;
+
+/// Of a processor, as the engine counts them.
+pub(super) const NANOS: f64 = 1e9;
+
+/// What an operator wants to run as a container.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The image, by digest where it was resolved.
+    pub image: String,
+    /// Folders for which the image asks room on the engine's disk; they get room in memory.
+    pub volumes: Vec<String>,
+    /// Arguments in place of the image's own; empty for those.
+    pub command: Vec<String>,
+    /// The user, [`USER`] by default.
+    pub user: String,
+    /// Processors that it may use: 1.5 is one and a half.
+    pub cpus: f64,
+    /// Bytes of memory that it may use.
+    pub memory: u64,
+    /// The engine's runtime: `runsc`, `kata`; `None` for its default.
+    pub runtime: Option<String>,
+}
+
+/// The container of a server, hardened.
+#[must_use]
+pub(super) fn container(
+    wanted: &Wanted,
+    policy: &Policy,
+    owner: &Owner,
+    secrets: &[(String, Secret)],
+) -> ContainerCreateBody {
+    let env = policy.grants.env().iter().map(|(name, value)| format!("{name}={value}"));
+    let secret = secrets.iter().map(|(name, value)| format!("{name}={}", value.expose()));
+    ContainerCreateBody {
+        image: Some(wanted.image.clone()),
+        cmd: (!wanted.command.is_empty()).then(|| wanted.command.clone()),
+        user: Some(wanted.user.clone()),
+        env: Some(env.chain(secret).collect()),
+        labels: Some(owner.labels()),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        // Its end is what tells a server that its gateway is gone, whatever became of that.
+        stdin_once: Some(true),
+        tty: Some(false),
+        network_disabled: Some(true),
+        // A check of the image's own would run beside the server, for nobody.
+        healthcheck: Some(bollard::models::HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..Default::default()
+        }),
+        stop_timeout: Some(STOP_TIMEOUT),
+        host_config: Some(host(wanted, policy)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host(wanted: &Wanted, policy: &Policy) -> HostConfig {
+    let memory = i64::try_from(wanted.memory).unwrap_or(i64::MAX);
+    let files = i64::from(policy.limits.handles).max(OPEN_FILES);
+    HostConfig {
+        readonly_rootfs: Some(true),
+        tmpfs: Some(rooms(wanted, policy)),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        privileged: Some(false),
+        pids_limit: Some(PIDS),
+        memory: Some(memory),
+        // The same as memory alone: no swap, or the limit would be twice what it says.
+        memory_swap: Some(memory),
+        #[allow(clippy::cast_possible_truncation, reason = "a number of processors is small")]
+        nano_cpus: Some((wanted.cpus * NANOS) as i64),
+        shm_size: Some(SHARED_MEMORY),
+        ulimits: Some(vec![ulimit("nofile", files), ulimit("core", 0)]),
+        init: Some(true),
+        network_mode: Some("none".to_owned()),
+        ipc_mode: Some("none".to_owned()),
+        mounts: Some(policy.grants.files().iter().map(mount).collect()),
+        // The gateway hears what it prints; a copy on the engine's disk would only grow.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        runtime: wanted.runtime.clone(),
+        ..HostConfig::default()
+    }
+}
+
+/// What is writable: `/tmp`, and what the image calls volumes, unless a grant is mounted there.
+fn rooms(wanted: &Wanted, policy: &Policy) -> HashMap<String, String> {
+    let granted = |path: &&String| policy.grants.files().iter().any(|grant| grant.guest() == path.as_str());
+    let volumes = wanted.volumes.iter().filter(|path| !granted(path)).cloned();
+    std::iter::once("/tmp".to_owned()).chain(volumes).map(|path| (path, TMPFS.to_owned())).collect()
+}
+
+/// As a mount and not as a bind: of a folder that is not there the engine would make an empty one.
+fn mount(grant: &FilesGrant) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(grant.host().display().to_string()),
+        target: Some(grant.guest().to_owned()),
+        read_only: Some(grant.mode() == Mode::ReadOnly),
+        bind_options: Some(MountBindOptions { non_recursive: Some(true), ..MountBindOptions::default() }),
+        ..Mount::default()
+    }
+}
+
+fn ulimit(name: &str, limit: i64) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(limit), hard: Some(limit) }
+}
+
+#[cfg(test)]
+mod tests;

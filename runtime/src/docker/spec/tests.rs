@@ -1,0 +1,52 @@
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use super::{USER, Wanted, container};
+use crate::docker::Owner;
+use crate::policy::Policy;
+
+fn wanted() -> Wanted {
+    Wanted {
+        image: "mcp/time".to_owned(),
+        volumes: vec!["/var/lib/data".to_owned()],
+        command: Vec::new(),
+        user: USER.to_owned(),
+        cpus: 1.5,
+        memory: 100 << 20,
+        runtime: None,
+    }
+}
+
+fn owner() -> Owner {
+    Owner { gateway: "g".to_owned(), process: "p".to_owned(), server: "time".to_owned() }
+}
+
+#[test]
+fn a_container_starts_with_nothing() {
+    let body = container(&wanted(), &Policy::default(), &owner(), &[]);
+    let host = body.host_config.unwrap();
+    assert_eq!(body.user.unwrap(), "65534:65534");
+    assert_eq!((body.env.unwrap(), body.network_disabled), (Vec::<String>::new(), Some(true)));
+    assert_eq!((host.readonly_rootfs, host.privileged, host.init), (Some(true), Some(false), Some(true)));
+    assert_eq!(host.cap_drop.unwrap(), ["ALL"]);
+    assert_eq!(host.security_opt.unwrap(), ["no-new-privileges"]);
+    assert_eq!((host.network_mode.as_deref(), host.ipc_mode.as_deref()), (Some("none"), Some("none")));
+    assert_eq!((host.cap_add, host.binds, host.devices), (None, None, None));
+    assert!(host.mounts.unwrap().is_empty());
+    let mut rooms: Vec<String> = host.tmpfs.unwrap().into_keys().collect();
+    rooms.sort();
+    assert_eq!(rooms, ["/tmp", "/var/lib/data"]);
+}
+
+#[test]
+fn limits_are_those_of_the_config_and_there_is_no_swap() {
+    let host = container(&wanted(), &Policy::default(), &owner(), &[]).host_config.unwrap();
+    assert_eq!((host.memory, host.memory_swap), (Some(100 << 20), Some(100 << 20)));
+    assert_eq!((host.nano_cpus, host.pids_limit), (Some(1_500_000_000), Some(256)));
+}
+
+#[test]
+fn whose_it_is_stands_on_it() {
+    let labels = container(&wanted(), &Policy::default(), &owner(), &[]).labels.unwrap();
+    assert_eq!(labels["dev.toolgate.gateway"], "g");
+    assert_eq!(labels["dev.toolgate.server"], "time");
+}

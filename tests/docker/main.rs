@@ -1,0 +1,14 @@
+//! Servers that are container images, on a real engine: that a caller can't tell them from components,
+//! that nothing of them is left behind, and what comes of images and engines that misbehave.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod contract;
+mod engines;
+mod hardened;
+mod images;
+mod leftovers;
+mod lifetimes;
+mod misbehaving;
+mod passed_on;
+mod servers;
+mod support;

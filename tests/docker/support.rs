@@ -1,0 +1,66 @@
+//! A gateway whose server `odd` is an image.
+
+use e2e::client::Client;
+use e2e::engine::{Engine, ODD};
+use e2e::gateway::Gateway;
+use e2e::site::Site;
+use serde_json::Value;
+
+/// What is logged when `odd` is ready.
+pub(crate) const READY: &str = r#""message":"ready","server":"odd""#;
+
+/// A gateway, its folder, and the engine that its server runs in.
+pub(crate) struct Docked {
+    pub(crate) engine: Engine,
+    pub(crate) site: Site,
+    pub(crate) gateway: Gateway,
+}
+
+impl Docked {
+    /// A server that is the image `odd`, with more lines of its own table.
+    pub(crate) async fn start(lines: &str) -> Self {
+        Self::of(&format!("[servers.odd]\nimage = \"{ODD}\"\n{lines}\n")).await
+    }
+
+    /// Any servers.
+    pub(crate) async fn of(config: &str) -> Self {
+        let engine = Engine::of_the_machine();
+        let site = Site::new(config);
+        let gateway = Gateway::start(&site).await;
+        Self { engine, site, gateway }
+    }
+
+    /// Of the server `odd` alone.
+    pub(crate) fn client(&self) -> Client {
+        self.gateway.client_of("odd")
+    }
+
+    /// The label that this gateway's containers have.
+    pub(crate) fn label(&self) -> String {
+        label(&self.site)
+    }
+}
+
+/// The label that the containers of a site's gateway have.
+pub(crate) fn label(site: &Site) -> String {
+    let id = std::fs::read_to_string(site.path("state/docker/id")).expect("the id of a gateway with images");
+    format!("dev.toolgate.gateway={id}")
+}
+
+/// What a tool said.
+pub(crate) fn text(result: &Value) -> &str {
+    result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {result}"))
+}
+
+/// Asserts the stable code of a failed call, and gives what was said of it.
+pub(crate) fn failed_with<'a>(result: &'a Value, code: &str) -> &'a str {
+    assert_eq!(result["isError"], true, "{result}");
+    assert_eq!(result["_meta"]["toolgate/error"], code, "{result}");
+    text(result)
+}
+
+/// Asserts that a call went well, and gives what it said.
+pub(crate) fn went_well(result: &Value) -> &str {
+    assert_ne!(result["isError"], true, "{result}");
+    text(result)
+}

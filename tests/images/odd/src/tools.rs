@@ -1,0 +1,134 @@
+//! Its tools.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{attempts, wire};
+
+/// Name and properties of each tool.
+const TOOLS: [(&str, &str); 18] = [
+    ("fail", r#""message":{"type":"string"}"#),
+    ("sleep-for", r#""milliseconds":{"type":"integer"}"#),
+    ("hog", r#""milliseconds":{"type":"integer"}"#),
+    ("huge-string", r#""bytes":{"type":"integer"}"#),
+    ("huge-line", r#""bytes":{"type":"integer"}"#),
+    ("print-lines", r#""to-stderr":{"type":"boolean"},"line":{"type":"string"},"count":{"type":"integer"}"#),
+    ("forge-reply", r#""id":{"type":"string"}"#),
+    ("exit", r#""code":{"type":"integer"}"#),
+    ("allocate-or-die", ""),
+    ("fork", ""),
+    ("count", ""),
+    ("environment", ""),
+    ("identity", ""),
+    ("read", r#""path":{"type":"string"}"#),
+    ("write", r#""path":{"type":"string"},"bytes":{"type":"integer"}"#),
+    ("connect", r#""address":{"type":"string"}"#),
+    ("refuse", ""),
+    ("raw", r#""text":{"type":"string"}"#),
+];
+
+/// A tool that is only there after [`CHANGED`].
+const LATER: (&str, &str) = ("later", "");
+
+/// Whether its tools are others than at the start.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+/// How often it was called.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Its tools as JSON, with a member that no specification knows.
+pub fn all() -> Vec<String> {
+    let later = CHANGED.load(Ordering::Relaxed).then_some(LATER);
+    let change = [("change-tools", "")];
+    let tools = TOOLS.into_iter().chain(change).chain(later);
+    let json = |(name, properties): (&str, &str)| {
+        format!(
+            r#"{{"name":"{name}","x-odd":{{"z":1.50,"a":18446744073709551617}},"inputSchema":{{"type":"object","properties":{{{properties}}}}}}}"#
+        )
+    };
+    tools.map(json).collect()
+}
+
+/// Whether that call keeps it from reading its input, and so from hearing that nobody waits any more.
+pub fn keeps_from_reading(line: &str) -> bool {
+    line.contains(r#""name":"hog""#)
+}
+
+/// Runs a tool: its result, or its error, as JSON.
+pub fn call(name: &str, arguments: &Value) -> Result<String, String> {
+    let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    let text = |key: &str| arguments[key].as_str().unwrap_or_default();
+    let number = |key: &str| arguments[key].as_u64().unwrap_or_default();
+    let size = |key: &str| usize::try_from(number(key)).unwrap_or_default();
+    let done = |text: String| Ok(result(false, &text));
+    let tried = |outcome: Result<String, String>| match outcome {
+        Ok(text) => Ok(result(false, &text)),
+        Err(text) => Ok(result(true, &text)),
+    };
+    match name {
+        "fail" => Ok(result(true, text("message"))),
+        "sleep-for" | "hog" => {
+            std::thread::sleep(Duration::from_millis(number("milliseconds")));
+            done("slept".to_owned())
+        }
+        "huge-string" => done("x".repeat(size("bytes"))),
+        "huge-line" => {
+            wire::say(&"x".repeat(size("bytes")));
+            done("printed".to_owned())
+        }
+        "print-lines" => {
+            (0..number("count")).for_each(|_| print(&arguments["to-stderr"], text("line")));
+            done("printed".to_owned())
+        }
+        "forge-reply" => {
+            wire::say(&format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{}}}"#,
+                text("id"),
+                result(false, "forged")
+            ));
+            done("honest".to_owned())
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "a status is small")]
+        "exit" => quit(arguments["code"].as_i64().unwrap_or_default() as i32),
+        "allocate-or-die" => done(attempts::allocate()),
+        "fork" => tried(attempts::fork()),
+        "count" => done(count.to_string()),
+        "environment" => {
+            let sorted: BTreeMap<String, String> = std::env::vars().collect();
+            let lines: Vec<String> = sorted.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            done(lines.join("\n"))
+        }
+        "identity" => tried(attempts::identity()),
+        "read" => tried(attempts::read(text("path"))),
+        "write" => tried(attempts::write(text("path"), size("bytes"))),
+        "connect" => tried(attempts::connect(text("address"))),
+        "refuse" => Err(r#"{"code":-32042,"message":"not today","data":{"a":1}}"#.to_owned()),
+        "raw" => Ok(text("text").to_owned()),
+        "change-tools" => {
+            CHANGED.store(true, Ordering::Relaxed);
+            wire::say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+            done("changed".to_owned())
+        }
+        _ => Ok(result(true, "there is no such tool")),
+    }
+}
+
+fn result(is_error: bool, text: &str) -> String {
+    json!({ "content": [{ "type": "text", "text": text }], "isError": is_error }).to_string()
+}
+
+fn print(to_stderr: &Value, line: &str) {
+    if to_stderr.as_bool() == Some(true) { eprintln!("{line}") } else { wire::say(line) }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a server that ends in the midst of a call is what is asked for"
+)]
+fn quit(code: i32) -> ! {
+    eprintln!("quitting, as asked");
+    std::process::exit(code)
+}
