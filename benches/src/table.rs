@@ -111,6 +111,21 @@ impl Row {
         Self { what: what.into(), found, reach: None }
     }
 
+    /// By how much one time is longer than another, and zero where it is not; the spread is the widest that
+    /// both allow.
+    pub fn difference(what: impl Into<String>, longer: &Self, shorter: &Self) -> Self {
+        let found = longer.found.clone().and_then(|longer| {
+            let shorter = shorter.found.clone()?;
+            let difference = |a: Quantity, b: Quantity| Quantity::micros((a.number() - b.number()) * 1e6);
+            Ok(Figures {
+                median: difference(longer.median, shorter.median),
+                low: difference(longer.low, shorter.high),
+                high: difference(longer.high, shorter.low),
+            })
+        });
+        Self { what: what.into(), found, reach: None }
+    }
+
     /// The median that criterion wrote for a benchmark, with its 95% interval.
     pub fn criterion(what: impl Into<String>, home: &Path, id: &str) -> Self {
         let found = estimates(&home.join(id).join("new/estimates.json"));

@@ -7,6 +7,7 @@
 //! `compare [PART…]` measures parts only: `start`, `sandbox`, `pipeline`, `metering`, `docker`,
 //! `http`, `memory`, `spin`.
 
+mod containers;
 mod docker;
 mod http;
 mod loading;
@@ -38,6 +39,7 @@ async fn main() -> ExitCode {
     table.measure("pipeline", pipeline::rows()).await;
     table.measure("metering", metering::rows()).await;
     table.measure("docker", async move { docker::rows(&fresh) }).await;
+    table.measure("docker", containers::rows()).await;
     table.measure("http", http::rows()).await;
     table.measure("memory", memory::rows()).await;
     table.measure("spin", spin::rows()).await;
