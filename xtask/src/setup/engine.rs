@@ -1,6 +1,6 @@
 //! A Docker engine: the machine's own where one answers, else Debian's, for as long as it is needed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ const NEEDS: [Need; 2] = [
     Need { program: "docker", package: "docker-cli" },
 ];
 
+/// What mounts control groups on a machine whose init did not.
+const CGROUPS: [Need; 1] = [Need { program: "cgroupfs-mount", package: "cgroupfs-mount" }];
+
 /// Time for an engine to come up, and to go.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,6 +32,10 @@ impl Engine {
             return Ok(Self(None));
         }
         apt::ensure(&NEEDS)?;
+        if !has_cgroups() {
+            apt::ensure(&CGROUPS)?;
+            process::run(&mut Command::new("cgroupfs-mount"))?;
+        }
         step("starting a Docker engine", start)
     }
 }
@@ -38,6 +45,12 @@ pub(crate) fn answers() -> bool {
     let mut command = Command::new("docker");
     let quiet = command.arg("version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
+}
+
+/// Whether control groups are mounted, without which no engine limits anything.
+fn has_cgroups() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(2).is_some_and(|kind| kind.starts_with("cgroup")))
 }
 
 fn start() -> Result<Engine> {
