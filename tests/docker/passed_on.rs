@@ -28,9 +28,11 @@ async fn odd_results_arrive_byte_for_byte() {
         r#""content":[],"structuredContent":{"b":18446744073709551617,"a":1.50,"e":1E400}"#,
         r#""content":[ {"type" : "text" , "text":"\u00e9\ud83d\ude00\/"} ]"#,
         r#""content":[{"type":"image","data":"AAAA","mimeType":"image/x-odd"}],"x-unknown":[null,true]"#,
+        r#" "content" : [] ,"y\u0041":1,"_meta" : { "b\/c" : 1.50"#,
         r#""content":[{"type":"resource_link","uri":"odd://a b","name":"","annotations":{"audience":[]}}]"#,
     ] {
-        let reply = raw_reply(&docked, &format!("{{{member}}}")).await;
+        let close = if member.contains("_meta") { "}}" } else { "}" };
+        let reply = raw_reply(&docked, &format!("{{{member}{close}")).await;
         assert!(reply.contains(member), "{member}\nis not in\n{reply}");
     }
 }

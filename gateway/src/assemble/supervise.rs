@@ -65,7 +65,7 @@ pub async fn supervise(
         let changed = tokio::select! {
             Some(done) = tries.join_next() => {
                 // Only the end of the process ends a try before it has a result.
-                let Ok((index, count, assembled)) = done else { continue };
+                let Ok((index, this, assembled)) = done else { continue };
                 let changed = board.set(index, &assembled);
                 let catalog = board.catalog()?;
                 let refused = catalog.server(&assembled.config.name).and_then(|server| server.unavailable());
@@ -78,7 +78,7 @@ pub async fn supervise(
                         tries.spawn(follow(index, assembled.config, sandbox));
                     }
                     Err(_) if assembled.may_pass() => {
-                        let next = count.after(&assembled);
+                        let next = this.after(&assembled);
                         tries.spawn(attempt(assembler, index, assembled.config, next, progress));
                     }
                     Err(_) => {}

@@ -13,41 +13,58 @@ const OURS: [&str; 2] = ["toolgate/", "io.modelcontextprotocol/serverInfo"];
 pub(super) fn write(out: &mut Vec<u8>, message: &RawValue, revision: Revision, own: &[u8]) {
     // The sandbox has seen that it is an object.
     let Members(members) = serde_json::from_str(message.get()).unwrap_or_default();
-    let typed = members.iter().any(|(name, _)| name == "resultType");
+    let is_typed = revision.is_stateless() && !members.iter().any(|(name, _)| name == "resultType");
     out.push(b'{');
-    if revision.is_stateless() && !typed {
+    if is_typed {
         raw(out, RESULT_TYPE);
-        out.push(b',');
+        raw(out, if members.is_empty() { "" } else { "," });
     }
-    let mut meta = Vec::new();
-    for (name, value) in &members {
-        if name == "_meta" {
-            foreign(&mut meta, value);
-            continue;
-        }
-        string(out, name);
-        out.push(b':');
-        raw(out, value.get());
-        out.push(b',');
+    let mut rest = inside(message.get());
+    let mut metas = members.iter().filter(|(name, _)| name == "_meta").map(|(_, value)| *value).peekable();
+    if metas.peek().is_none() {
+        raw(out, rest);
+        raw(out, if is_typed || !members.is_empty() { "," } else { "" });
+        raw(out, r#""_meta":{"#);
+        out.extend_from_slice(own);
+        raw(out, "}}");
+        return;
     }
-    meta.extend_from_slice(own);
-    raw(out, r#""_meta":{"#);
-    out.extend_from_slice(meta.strip_suffix(b",").unwrap_or(&meta));
-    raw(out, "}}");
+    while let Some(meta) = metas.next() {
+        // Both are parts of one text, so the distance of their beginnings is where the value is in it.
+        let at = meta.get().as_ptr().addr() - rest.as_ptr().addr();
+        raw(out, &rest[..at]);
+        // Of several with one name, readers take the last.
+        merged(out, meta, if metas.peek().is_none() { own } else { b"" });
+        rest = &rest[at + meta.get().len()..];
+    }
+    raw(out, rest);
+    out.push(b'}');
 }
 
-/// The server's own metadata, each member with a comma behind it.
-fn foreign(out: &mut Vec<u8>, meta: &RawValue) {
+/// The server's own metadata as it wrote it, without what is ours to say, and our own.
+fn merged(out: &mut Vec<u8>, meta: &RawValue, own: &[u8]) {
     let Members(members) = serde_json::from_str(meta.get()).unwrap_or_default();
-    for (name, value) in members {
-        if OURS.iter().any(|ours| name.starts_with(ours)) {
-            continue;
+    let is_ours = |name: &str| OURS.iter().any(|ours| name.starts_with(ours));
+    out.push(b'{');
+    let theirs = out.len();
+    if !members.iter().any(|(name, _)| is_ours(name)) {
+        raw(out, if members.is_empty() { "" } else { inside(meta.get()) });
+    } else {
+        for (name, value) in members.iter().filter(|(name, _)| !is_ours(name)) {
+            raw(out, if out.len() > theirs { "," } else { "" });
+            string(out, name);
+            out.push(b':');
+            raw(out, value.get());
         }
-        string(out, &name);
-        out.push(b':');
-        raw(out, value.get());
-        out.push(b',');
     }
+    raw(out, if out.len() > theirs && !own.is_empty() { "," } else { "" });
+    out.extend_from_slice(own);
+    out.push(b'}');
+}
+
+/// What is between the braces of an object.
+fn inside(object: &str) -> &str {
+    object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -64,20 +81,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_here_is_passed_on_as_it_is_written() {
-        let message =
-            r#"{"content":[ {"type":"new","x":1.50} ],"y\u0041":18446744073709551616,"isError":false}"#;
-        assert_eq!(
-            passed_on(message, Revision::V2025_06_18),
-            r#"{"content":[ {"type":"new","x":1.50} ],"yA":18446744073709551616,"isError":false,"_meta":{"toolgate/usage":{}}}"#
-        );
-        assert_eq!(passed_on("{}", Revision::V2025_06_18), r#"{"_meta":{"toolgate/usage":{}}}"#);
+    fn what_is_not_known_here_is_passed_on_byte_for_byte() {
+        let message = r#"{ "content":[ {"type":"new","x":1.50} ] , "y\u0041" :18446744073709551616}"#;
+        let expected = message.replace("616}", r#"616,"_meta":{"toolgate/usage":{}}}"#);
+        assert_eq!(passed_on(message, Revision::V2025_06_18), expected);
+        let message = r#"{"a":1, "_meta" : { "b\/c" : [1E400] } ,"z":"\u00e9"}"#;
+        let expected = message.replace("] }", r#"] ,"toolgate/usage":{}}"#);
+        assert_eq!(passed_on(message, Revision::V2025_06_18), expected);
+        assert_eq!(passed_on("{ }", Revision::V2025_06_18), r#"{ "_meta":{"toolgate/usage":{}}}"#);
+    }
+
+    #[test]
+    fn metadata_that_is_there_twice_is_searched_twice() {
+        let message = r#"{"_meta":{"toolgate/error":"x"},"_meta":{"toolgate/usage":7,"a":1}}"#;
+        let expected = r#"{"_meta":{},"_meta":{"a":1,"toolgate/usage":{}}}"#;
+        assert_eq!(passed_on(message, Revision::V2025_06_18), expected);
     }
 
     #[test]
     fn a_stateless_client_is_told_that_it_is_complete_once() {
         let expected = r#"{"resultType":"complete","content":[],"_meta":{"toolgate/usage":{}}}"#;
         assert_eq!(passed_on(r#"{"content":[]}"#, Revision::V2026_07_28), expected);
+        let expected = r#"{"resultType":"complete","_meta":{"toolgate/usage":{}}}"#;
+        assert_eq!(passed_on("{}", Revision::V2026_07_28), expected);
+        let expected = r#"{"resultType":"complete","content":[],"_meta":{"toolgate/usage":{}}}"#;
         assert_eq!(passed_on(r#"{"resultType":"complete","content":[]}"#, Revision::V2026_07_28), expected);
     }
 
@@ -89,6 +116,9 @@ mod tests {
             passed_on(message, Revision::V2025_06_18),
             r#"{"_meta":{"a":1,"b":[2],"toolgate/usage":{}}}"#
         );
+        // A name in other letters is the same name.
+        let message = r#"{"\u005fmeta":{"toolg\u0061te/error":"x"}}"#;
+        assert_eq!(passed_on(message, Revision::V2025_06_18), r#"{"\u005fmeta":{"toolgate/usage":{}}}"#);
         assert_eq!(passed_on(r#"{"_meta":7}"#, Revision::V2025_06_18), r#"{"_meta":{"toolgate/usage":{}}}"#);
     }
 }
