@@ -1,8 +1,8 @@
 //! `toolgate inspect SERVER` of one that is an image: started once, to be asked for its tools.
 
 use serde::Serialize;
-use toolgate_runtime::docker::DockerServer;
-use toolgate_runtime::sandbox::Tool;
+use toolgate_runtime::docker::{DockerServer, Fact};
+use toolgate_runtime::sandbox::{Sandbox, Tool};
 
 use super::{Context, Failure, Setup, SkippedReport, ToolReport, output, progress, tool_lines};
 use crate::cli::output::human_size;
@@ -17,10 +17,22 @@ struct Report<'a> {
     digest: Option<&'a str>,
     size: u64,
     /// What its containers start with.
-    container: Vec<(&'static str, &'a str)>,
+    container: Vec<FactReport<'a>>,
     tools: Vec<ToolReport<'a>>,
     skipped: Vec<SkippedReport>,
     notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FactReport<'a> {
+    what: &'static str,
+    value: &'a str,
+}
+
+impl<'a> FactReport<'a> {
+    fn of(fact: &'a Fact) -> Self {
+        Self { what: fact.what, value: &fact.value }
+    }
 }
 
 /// Starts the image of a server and shows what is known of both.
@@ -40,7 +52,6 @@ pub(super) async fn run(
 
 impl<'a> Report<'a> {
     fn of(server: &'a ServerConfig, started: &'a DockerServer) -> Self {
-        use toolgate_runtime::sandbox::Sandbox;
         let (image, description) = (started.image(), started.describe());
         let name = server.container.as_ref().map_or("", |container| container.image.as_str());
         let tools: &[Tool] = &description.tools;
@@ -49,7 +60,7 @@ impl<'a> Report<'a> {
             id: &image.id,
             digest: image.digest.as_deref(),
             size: image.size,
-            container: started.facts().iter().map(|fact| (fact.what, fact.value.as_str())).collect(),
+            container: started.facts().iter().map(FactReport::of).collect(),
             tools: tools.iter().map(ToolReport::of).collect(),
             skipped: description.skipped.iter().map(SkippedReport::of).collect(),
             notes: notes(name, image.digest.as_deref()),
@@ -62,7 +73,7 @@ impl<'a> Report<'a> {
         row("id", self.id.to_owned());
         row("digest", self.digest.unwrap_or("none: it was not pulled from a registry").to_owned());
         row("size", human_size(self.size));
-        for (what, value) in &self.container {
+        for FactReport { what, value } in &self.container {
             row(what, (*value).to_owned());
         }
         for note in &self.notes {
