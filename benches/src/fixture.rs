@@ -133,22 +133,26 @@ impl Guest {
 
     /// One call, straight to the sandbox.
     pub async fn call(&self, sandbox: &dyn Sandbox, tool: usize) -> Outcome {
-        let invocation = Invocation {
-            id: CallId(1),
-            tool,
-            arguments: raw(self.arguments),
-            session: None,
-            deadline: Instant::now() + Duration::from_secs(30),
-            observer: Arc::new(Ignore),
-            lease: Arc::new(()),
-        };
-        sandbox.call(invocation).await.expect("an outcome")
+        sandbox.call(invocation(tool, self.arguments)).await.expect("an outcome")
     }
 
     /// The index of its tool.
     pub fn index(&self, sandbox: &dyn Sandbox) -> usize {
         let tools = &sandbox.describe().tools;
         tools.iter().position(|tool| tool.name == self.tool).expect("the tool")
+    }
+}
+
+/// A call of the tool at that index, with its arguments as JSON.
+pub fn invocation(tool: usize, arguments: &str) -> Invocation {
+    Invocation {
+        id: CallId(1),
+        tool,
+        arguments: raw(arguments),
+        session: None,
+        deadline: Instant::now() + Duration::from_secs(30),
+        observer: Arc::new(Ignore),
+        lease: Arc::new(()),
     }
 }
 

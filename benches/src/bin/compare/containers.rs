@@ -8,13 +8,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use benches::fixture::{invocation, root};
 use benches::table::{Quantity, Reach, Row};
 use toolgate_runtime::docker::{
     Address, DockerEngine, DockerError, DockerOptions, DockerServer, Identity, Lifetime, Surroundings, clear,
 };
-use toolgate_runtime::events::{CallId, Ignore};
+use toolgate_runtime::events::Ignore;
 use toolgate_runtime::policy::Policy;
-use toolgate_runtime::sandbox::{Invocation, Sandbox};
+use toolgate_runtime::sandbox::Sandbox;
 
 use crate::RUNS;
 
@@ -107,15 +108,7 @@ async fn prepare(
 
 async fn call(server: &DockerServer) -> Duration {
     let tool = server.describe().tools.iter().position(|tool| tool.name == TOOL).expect("the tool");
-    let invocation = Invocation {
-        id: CallId(1),
-        tool,
-        arguments: serde_json::from_str(ARGUMENTS).expect("JSON"),
-        session: None,
-        deadline: Instant::now() + Duration::from_secs(30),
-        observer: Arc::new(Ignore),
-        lease: Arc::new(()),
-    };
+    let invocation = invocation(tool, ARGUMENTS);
     let since = Instant::now();
     server.call(invocation).await.expect("an outcome");
     since.elapsed()
@@ -151,7 +144,7 @@ impl Peer {
     }
 
     fn of_this_machine() -> Self {
-        let target = benches::fixture::root().join("tests/images/target");
+        let target = root().join("tests/images/target");
         let triples = std::fs::read_dir(target).expect("a built program").map_while(Result::ok);
         let mut programs = triples.map(|entry| entry.path().join("release/odd"));
         Self::start(Command::new(programs.find(|path| path.is_file()).expect("a built program")))

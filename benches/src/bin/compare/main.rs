@@ -11,6 +11,7 @@ mod containers;
 mod docker;
 mod http;
 mod loading;
+mod machine;
 mod memory;
 mod metering;
 mod pipeline;
@@ -40,6 +41,7 @@ async fn main() -> ExitCode {
     table.measure("metering", metering::rows()).await;
     table.measure("docker", async move { docker::rows(&fresh) }).await;
     table.measure("docker", containers::rows()).await;
+    table.measure("http", async { machine::rows() }).await;
     table.measure("http", http::rows()).await;
     table.measure("memory", memory::rows()).await;
     table.measure("spin", spin::rows()).await;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 use toolgate_runtime::wasm::{Component, Engine};
 
-use crate::RUNS;
+use crate::{RUNS, machine};
 
 /// How the first row here begins.
 pub(crate) const FRESH: &str = "fresh instance and call, median";
@@ -34,7 +34,8 @@ pub(crate) async fn rows() -> Vec<Row> {
         let (compile, component) = prepare(&engine, &guest, &state).await;
         rows.extend(calls(&guest, &component));
         if guest.origin == Origin::Rust {
-            rows.extend(threads(&guest, &component));
+            let (_, other) = prepare(&engine, &guest, &state).await;
+            rows.extend(threads(&guest, &component, &other));
         }
         if guest.name != HELLO.name {
             rows.push(Row::runs(named("compile from wasm", &guest), compile));
@@ -105,18 +106,36 @@ fn repeat(call: impl AsyncFn(), span: Duration, mut tell: impl FnMut(u64)) -> u6
     runtime.block_on(work)
 }
 
-fn threads(guest: &Guest, component: &Component) -> Vec<Row> {
+/// One thread against two that call one component, and what decides on that: two that share no component,
+/// and how far a line of memory is from one core to the other meanwhile.
+fn threads(guest: &Guest, component: &Component, other: &Component) -> Vec<Row> {
     let tool = guest.index(component);
     let call = async || drop(guest.call(component, tool).await);
-    let (mut one, mut two) = (Vec::new(), Vec::new());
+    let call_other = async || drop(guest.call(other, tool).await);
+    let (mut one, mut two, mut apart, mut line) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
         one.push(rate(throughput(call, 1)));
+        line.push(machine::line_of_memory());
         two.push(rate(throughput(call, 2)));
+        line.push(machine::line_of_memory());
+        apart.push(rate(both(call, call_other)));
+        line.push(machine::line_of_memory());
     }
-    let one = Row::runs(named("calls on one thread", guest), one);
-    let two = Row::runs(named("calls on two threads", guest), two);
+    let row = |what: &str, runs| Row::runs(named(what, guest), runs);
+    let (one, two) = (row("calls on one thread", one), row("calls on two threads", two));
     let ratio = Row::ratio(named("two threads over one", guest), &two, &one);
-    vec![one, two, ratio.reach(Reach::AtLeast(Quantity::Ratio(1.5)))]
+    let apart = row("calls on two threads, a component each", apart);
+    let line = row("a line of memory from core to core, by turns with these", line);
+    vec![one, two, ratio.reach(Reach::AtLeast(Quantity::Ratio(1.5))), apart, line]
+}
+
+/// Calls that two threads made in [`SPAN`], of two kinds.
+fn both(one: impl AsyncFn() + Send, two: impl AsyncFn() + Send) -> u64 {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| repeat(one, SPAN, |_| ()));
+        let two = scope.spawn(|| repeat(two, SPAN, |_| ()));
+        [one, two].into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    })
 }
 
 /// Calls that so many threads made in [`SPAN`], each its own and all at once.
