@@ -19,6 +19,7 @@ mod context;
 mod doctor;
 mod failure;
 mod inspect;
+mod key;
 mod list;
 mod output;
 mod progress;
@@ -67,6 +68,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Pull(pull::Pull),
     Push(push::Push),
+    Key(key::Key),
     Compile(compile::Compile),
 }
 
@@ -131,6 +133,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Doctor(command) => command.run(context).await,
         Command::Pull(command) => command.run(context).await,
         Command::Push(command) => command.run(context).await,
+        Command::Key(command) => command.run(),
         Command::Compile(_) => Err(Failure::silent()),
     }
 }

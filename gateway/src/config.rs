@@ -15,6 +15,7 @@ use toolgate_runtime::artifact::ArtifactsOptions;
 use toolgate_runtime::egress::EgressOptions;
 
 mod admission;
+mod auth;
 mod container;
 mod docker;
 mod egress;
@@ -31,6 +32,7 @@ mod secrets;
 mod server;
 
 pub use admission::AdmissionConfig;
+pub use auth::key_section;
 pub use docker::DockerConfig;
 pub use engine::EngineConfig;
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
@@ -39,6 +41,7 @@ pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR};
 pub(crate) use raw::nearest;
 pub use server::{BackendChoice, ServerConfig, is_server_name};
 
+use crate::auth::{Callers, Key};
 use error::{Faults, Invalid};
 use raw::{Reader, Section};
 
@@ -53,6 +56,8 @@ const MAX_SERVERS: usize = 1024;
 pub struct Config {
     /// `[gateway]`.
     pub gateway: GatewayConfig,
+    /// `[auth.keys.*]`.
+    pub keys: Vec<Key>,
     /// `[registries]` and the state directory.
     pub artifacts: ArtifactsOptions,
     /// `[admission]`.
@@ -131,6 +136,14 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether other hosts could call without a key, and the config does not say that they may.
+    pub fn is_open_by_mistake(&self) -> bool {
+        let gateway = &self.gateway;
+        !gateway.listen.ip().is_loopback() && self.keys.is_empty() && !gateway.allow_anonymous
+    }
+}
+
 /// How artifacts are pulled by commands that need no config.
 pub fn default_artifacts(env: Env<'_>) -> ArtifactsOptions {
     ArtifactsOptions { state_dir: gateway::state_dir(None, env).ok(), ..ArtifactsOptions::default() }
@@ -138,7 +151,7 @@ pub fn default_artifacts(env: Env<'_>) -> ArtifactsOptions {
 
 fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: Env<'_>) -> Config {
     let root = Section::root(reader, table);
-    let gateway = gateway::read(reader, root.section("gateway"), base, env);
+    let mut gateway = gateway::read(reader, root.section("gateway"), base, env);
     let mut artifacts = registries::read(root.section("registries"), base);
     artifacts.state_dir = Some(gateway.state_dir.clone());
     let admission = admission::read(root.section("admission"));
@@ -157,8 +170,18 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
             servers.insert(name.into_inner(), server);
         }
     }
+    let names: Vec<&str> = servers.keys().map(String::as_str).collect();
+    let keys = auth::read(root.section("auth"), &names);
+    let allow_anonymous = || root.section("gateway")?.place("allow-anonymous");
+    if gateway.allow_anonymous
+        && !keys.is_empty()
+        && let Some(place) = allow_anonymous()
+    {
+        reader.invalid(place, "allow-anonymous", auth::anonymous_beside_keys());
+    }
+    gateway.http.callers = Callers::of(&keys);
     root.finish();
-    Config { gateway, admission, artifacts, engine, egress, docker, servers }
+    Config { gateway, keys, admission, artifacts, engine, egress, docker, servers }
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

@@ -40,6 +40,25 @@ pub enum Error {
     /// A session id that was never issued here, was tampered with, has expired or was ended.
     #[error("unknown session: {0}")]
     SessionUnknown(&'static str),
+    /// No key where one is needed.
+    #[error("not signed in: send `Authorization: Bearer KEY`")]
+    NoKey,
+    /// Something presented as a key that is none of the config's.
+    #[error("not signed in: the Authorization header holds no key of this gateway")]
+    BadKey,
+    /// A server that is not open to the caller, whether or not there is one.
+    #[error("not allowed: this key does not open server {0:?}")]
+    ServerNotAllowed(String),
+    /// A tool of a server that is not open to the caller.
+    #[error("{tool:?} is not open to {owner:?}: add \"{server}\" to `servers` of its key in [auth.keys]")]
+    ToolNotAllowed {
+        /// As it was called.
+        tool: String,
+        /// Whose it is.
+        server: String,
+        /// Who called.
+        owner: String,
+    },
     /// A `Host` that is not this gateway's name.
     #[error("host not allowed: {0}")]
     Host(String),
@@ -124,6 +143,8 @@ impl Error {
                 format!("server {server:?} is unavailable at the moment")
             }
             Self::Internal(_) => "internal error".to_owned(),
+            // Whether there is such a tool for others is not the caller's to learn.
+            Self::ToolNotAllowed { tool, .. } => Self::UnknownTool(tool.clone()).to_string(),
             Self::BodyBroken(_) => "the request body broke off".to_owned(),
             Self::Parse(_)
             | Self::InvalidRequest(_)
@@ -135,6 +156,9 @@ impl Error {
             | Self::UnsupportedVersion(_)
             | Self::SessionMissing
             | Self::SessionUnknown(_)
+            | Self::NoKey
+            | Self::BadKey
+            | Self::ServerNotAllowed(_)
             | Self::Host(_)
             | Self::Origin(_)
             | Self::NotAcceptable
@@ -167,6 +191,9 @@ impl Error {
             Self::UnsupportedVersion(_) => "unsupported-version",
             Self::SessionMissing => "session-missing",
             Self::SessionUnknown(_) => "session-unknown",
+            Self::NoKey => "no-key",
+            Self::BadKey => "bad-key",
+            Self::ServerNotAllowed(_) | Self::ToolNotAllowed { .. } => "not-allowed",
             Self::Host(_) => "host",
             Self::Origin(_) => "origin",
             Self::NotAcceptable => "not-acceptable",

@@ -22,7 +22,7 @@ use toolgate_runtime::sandbox::{CallError, Invocation, Outcome, SessionId};
 
 use crate::admit::{Admitted, admit};
 use crate::auth::Principal;
-use crate::authorize::authorize;
+use crate::authorize::{self, authorize};
 use crate::catalog::{Catalog, Resolved, Unresolved, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -79,24 +79,30 @@ async fn stages(
     record: &CallRecord,
 ) -> Result<Completed, Error> {
     let catalog = gateway.require_catalog()?;
-    let resolved = match resolve(&catalog, &call)? {
+    let resolved = match resolve(&catalog, principal, &call)? {
         Ok(resolved) => resolved,
         Err(unavailable) => {
             return Ok(Completed { result: Err(unavailable), usage: None });
         }
     };
     record.resolved(&resolved);
-    let authorized = authorize(principal, resolved)?;
+    let authorized = authorize(principal, &call.name, resolved)?;
     let admitted = admit(authorized, call.arguments.get().len()).await?;
     let result = invoke(&admitted, (call.arguments, call.session), record).await;
     Ok(Completed { result, usage: record.usage() })
 }
 
 /// An unavailable server is the tool's trouble and not the request's: a model should hear of it.
-fn resolve(catalog: &Catalog, call: &ToolCall) -> Result<Result<Resolved, CallError>, Error> {
+/// But not whom the server is not open to.
+fn resolve(
+    catalog: &Catalog,
+    principal: &Principal,
+    call: &ToolCall,
+) -> Result<Result<Resolved, CallError>, Error> {
     match catalog.resolve(&call.view, &call.name) {
         Ok(resolved) => Ok(Ok(resolved)),
         Err(Unresolved::Unavailable(server)) => {
+            authorize::check(principal, &call.name, &server)?;
             Ok(Err(CallError::Unavailable(format!("server {:?} is not ready", server.name()))))
         }
         Err(Unresolved::UnknownTool) => Err(Error::UnknownTool(call.name.clone())),

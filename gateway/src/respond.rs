@@ -21,11 +21,13 @@ pub struct Wire {
     pub retry_after: Option<Duration>,
     /// `Allow`.
     pub allow: Option<&'static str>,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<&'static str>,
 }
 
 impl Wire {
     fn new(status: u16, code: i32) -> Self {
-        Self { status, code, retry_after: None, allow: None }
+        Self { status, code, retry_after: None, allow: None, challenge: None }
     }
 }
 
@@ -34,6 +36,10 @@ const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
 /// When a connection, or memory for bodies and answers, is likely to be free again.
 const RETRY_CROWDED: Duration = Duration::from_secs(1);
+
+/// What a client is to sign in with (RFC 6750, section 3). The error is only for those who tried.
+const CHALLENGE: &str = "Bearer realm=\"toolgate\"";
+const CHALLENGE_BAD: &str = "Bearer realm=\"toolgate\", error=\"invalid_token\"";
 
 /// Bytes around id and result, and around the whole message.
 const FRAME: usize = 64;
@@ -47,13 +53,17 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::Parse(_) => Wire::new(400, -32700),
         Error::InvalidRequest(_) => Wire::new(400, -32600),
         Error::MethodNotFound(_) => Wire::new(if stateless { 404 } else { 200 }, -32601),
-        Error::InvalidParams(_) | Error::UnknownTool(_) => Wire::new(200, -32602),
+        Error::InvalidParams(_) | Error::UnknownTool(_) | Error::ToolNotAllowed { .. } => {
+            Wire::new(200, -32602)
+        }
         Error::Malformed(_) => Wire::new(400, -32602),
         Error::HeaderMismatch(_) => Wire::new(400, -32020),
         Error::UnsupportedVersion(_) => Wire::new(400, -32022),
         Error::SessionMissing => Wire::new(400, -32600),
         Error::SessionUnknown(_) => Wire::new(404, 404),
-        Error::Host(_) | Error::Origin(_) => Wire::new(403, 403),
+        Error::NoKey => Wire { challenge: Some(CHALLENGE), ..Wire::new(401, 401) },
+        Error::BadKey => Wire { challenge: Some(CHALLENGE_BAD), ..Wire::new(401, 401) },
+        Error::Host(_) | Error::Origin(_) | Error::ServerNotAllowed(_) => Wire::new(403, 403),
         Error::NotAcceptable => Wire::new(406, 406),
         Error::MediaType => Wire::new(415, 415),
         Error::TooLarge { .. } => Wire::new(413, 413),

@@ -15,7 +15,7 @@ use site::{CONFIG, Run, Site, pin};
 fn every_command_explains_itself_with_an_example() {
     let site = Site::new("");
     pin!("help", site.run(&["--help"]));
-    for command in ["serve", "stdio", "call", "list", "inspect", "check", "doctor", "pull", "push"] {
+    for command in ["serve", "stdio", "call", "list", "inspect", "check", "doctor", "pull", "push", "key"] {
         let run = site.run(&[command, "--help"]);
         assert!(run.stdout.contains("Example:"), "{command}");
         pin!(format!("help-{command}"), run);
@@ -51,6 +51,41 @@ fn a_config_that_is_missing_or_wrong_is_told() {
     let mut from_env = site.command(&["list"]);
     let run = Run::of(from_env.env("TOOLGATE_CONFIG", "elsewhere.toml").output().unwrap(), site.dir.path());
     assert!(run.stderr.starts_with("error: cannot read the config elsewhere.toml\n"), "{}", run.stderr);
+}
+
+#[test]
+fn a_key_is_shown_once_beside_the_lines_that_admit_it() {
+    let site = Site::new(CONFIG);
+    pin!("help-key-new", site.run(&["key", "new", "--help"]));
+    let mut run = site.run(&["key", "new", "ann", "--owner", "ann@example.com", "--server", "calc"]);
+    let (_, key) = run.stderr.split_once("key: ").unwrap();
+    let key = key.lines().next().unwrap().to_owned();
+    assert!(!run.stdout.contains(&key[9..]), "the config has its hash alone");
+    let hash = toolgate_runtime::artifact::Digest::of(key.as_bytes()).to_string();
+    run.stdout = run.stdout.replace(&hash, "HASH");
+    run.stderr = run.stderr.replace(&key, "KEY");
+    pin!("key-new", run);
+    let made = site.run(&["key", "new", "ci", "--server", "*", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).unwrap();
+    assert_eq!((&made["owner"], &made["servers"][0]), (&"ci".into(), &"*".into()));
+    assert_ne!(made["key"], key.as_str());
+    pin!("usage-key-no-server", site.run(&["key", "new", "ann"]));
+    pin!("usage-key-bad-name", site.run(&["key", "new", "ann smith", "--server", "calc"]));
+    pin!("usage-key-bad-server", site.run(&["key", "new", "ann", "--server", "Calc\u{1b}[2J"]));
+    pin!("usage-key-bad-owner", site.run(&["key", "new", "ann", "--owner", "local", "--server", "calc"]));
+}
+
+#[test]
+fn without_a_key_other_hosts_are_let_in_by_an_explicit_word_alone() {
+    let open = format!("[gateway]\nlisten = \"0.0.0.0:0\"\n{CONFIG}");
+    let site = Site::new(&open);
+    pin!("serve-open-by-mistake", site.run(&["serve"]));
+    let check = site.run(&["check"]);
+    assert_eq!(check.code, Some(1));
+    assert!(check.stderr.contains("error: other hosts could reach 0.0.0.0:0"), "{}", check.stderr);
+    let loopback = Site::new(CONFIG);
+    let told = loopback.run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert!(told.code == Some(1) && told.stderr.contains("allow-anonymous = true"), "{}", told.stderr);
 }
 
 #[test]

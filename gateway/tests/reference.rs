@@ -15,10 +15,10 @@ fn reference() -> String {
     format!("[gateway]{block}")
 }
 
-/// The same with the keys that have no default.
+/// The same with the keys, and sections, that have no default.
 fn in_full() -> String {
     let uncommented = |line: &str| match line.strip_prefix("# ") {
-        Some(key) if key.contains(" = ") => key.to_owned(),
+        Some(key) if key.contains(" = ") || key.starts_with('[') => key.to_owned(),
         _ => line.to_owned(),
     };
     reference().lines().map(|line| uncommented(line) + "\n").collect()

@@ -50,6 +50,16 @@ impl Client {
         Self { http: reqwest::Client::new(), url: format!("{base}{path}") }
     }
 
+    /// The same, with this key in each request.
+    #[must_use]
+    pub fn with_key(self, key: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(&format!("Bearer {key}")).expect("a header value");
+        headers.insert(reqwest::header::AUTHORIZATION, value);
+        let http = reqwest::Client::builder().default_headers(headers).build().expect("a client");
+        Self { http, ..self }
+    }
+
     /// `tools/list`, all pages.
     pub async fn list(&self) -> Vec<Value> {
         let mut tools = Vec::new();

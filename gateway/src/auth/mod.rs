@@ -1,31 +1,13 @@
 //! Who calls.
 //!
-//! The first gate of a request. The gateway listens on loopback unless told otherwise and knows one
-//! principal, the local one. Knows nothing of tools or of what a principal may do.
+//! The first gate of a request: what it presents becomes a [`Principal`], or it goes no further. A
+//! gateway without keys knows one principal, the local one. Knows nothing of tools, and of servers
+//! no more than their names.
 
-use std::borrow::Cow;
-use std::fmt;
+mod callers;
+mod key;
+mod principal;
 
-/// Who a request comes from, as records name it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(Cow<'static, str>);
-
-impl Principal {
-    /// Whoever can reach the process: every client of a gateway without sign-in.
-    #[must_use]
-    pub fn local() -> Self {
-        Self(Cow::Borrowed("local"))
-    }
-
-    /// The name in records.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Principal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub use callers::{Callers, Key};
+pub use key::{ApiKey, KeyHash};
+pub use principal::{Principal, Servers, is_reserved};

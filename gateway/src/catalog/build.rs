@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use toolgate_runtime::sandbox::Tool;
 
+use super::filtered::Filtered;
 use super::{Catalog, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState};
+use crate::auth::Servers;
 
 /// How lists are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,20 +52,25 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
         for (tool, described) in offered.iter().enumerate() {
             tools.insert(full_name(&entry.name, &described.name), (index, tool));
         }
-        let pages = Pages::write(offered.iter().map(|t| (t.name.clone(), t)), page_size);
+        let pages = Arc::new(Pages::write(offered.iter().map(|t| (t.name.clone(), t)), page_size));
         let server = Arc::new(Server::new(entry, state.clone(), pages));
         if by_name.insert(server.shared_name(), index).is_some() {
             return Err(CatalogError::Duplicate(server.name().to_owned()));
         }
         servers.push(server);
     }
-    let pages = Pages::write(all_tools(&servers), page_size);
-    Ok(Catalog { servers, by_name, tools, pages })
+    let pages = Arc::new(Pages::write(tools_of(&servers, &Servers::All), page_size));
+    Ok(Catalog { servers, by_name, tools, pages, page_size, filtered: Filtered::default() })
 }
 
-fn all_tools(servers: &[Arc<Server>]) -> impl Iterator<Item = (String, &Tool)> {
+/// The tools of the servers that are `open`, by the names that they have beside each other.
+pub(super) fn tools_of<'a>(
+    servers: &'a [Arc<Server>],
+    open: &Servers,
+) -> impl Iterator<Item = (String, &'a Tool)> {
     servers
         .iter()
+        .filter(|server| open.has(server.name()))
         .flat_map(|server| server.tools().iter().map(|tool| (full_name(server.name(), &tool.name), tool)))
 }
 

@@ -6,6 +6,7 @@
 
 mod build;
 mod cursor;
+mod filtered;
 mod pages;
 mod server;
 #[cfg(test)]
@@ -19,6 +20,8 @@ pub use pages::{Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
 
 use crate::admit::Gate;
+use crate::auth::Servers;
+use filtered::Filtered;
 
 /// Between a server's name and its tool's name, where all servers are listed together.
 pub const SEPARATOR: &str = "__";
@@ -41,7 +44,9 @@ pub struct Catalog {
     servers: Vec<Arc<Server>>,
     by_name: HashMap<Arc<str>, usize>,
     tools: HashMap<String, (usize, usize)>,
-    pages: Pages,
+    pages: Arc<Pages>,
+    page_size: usize,
+    filtered: Filtered,
 }
 
 /// A tool that exists and whose server is ready.
@@ -90,12 +95,20 @@ impl Catalog {
         self.server(name).map(|server| View::One(server.shared_name()))
     }
 
-    /// The prebuilt tool list of a view; `None` for a server that is not in the catalog.
+    /// The prebuilt tool list of a view, for whom these servers are open to; `None` for a server that is
+    /// not in the catalog, or not open.
     #[must_use]
-    pub fn pages(&self, view: &View) -> Option<&Pages> {
-        match view {
-            View::All => Some(&self.pages),
-            View::One(name) => self.server(name).map(|server| server.pages()),
+    pub fn pages(&self, view: &View, open: &Servers) -> Option<Arc<Pages>> {
+        match (view, open) {
+            (View::All, Servers::All) => Some(Arc::clone(&self.pages)),
+            (View::All, Servers::Only(names)) => {
+                let write = || Pages::write(build::tools_of(&self.servers, open), self.page_size);
+                Some(self.filtered.of(names, write))
+            }
+            (View::One(name), open) if open.has(name) => {
+                self.server(name).map(|server| Arc::clone(server.pages()))
+            }
+            (View::One(_), _) => None,
         }
     }
 

@@ -51,7 +51,7 @@ pub struct Server {
     source: String,
     gate: Arc<Gate>,
     tools: HashMap<String, usize>,
-    pages: Pages,
+    pages: Arc<Pages>,
 }
 
 impl PartialEq for Server {
@@ -63,7 +63,7 @@ impl PartialEq for Server {
 impl Eq for Server {}
 
 impl Server {
-    pub(super) fn new(entry: ServerEntry, state: ServerState, pages: Pages) -> Self {
+    pub(super) fn new(entry: ServerEntry, state: ServerState, pages: Arc<Pages>) -> Self {
         let tools = match &state {
             ServerState::Ready(sandbox) => names(&sandbox.describe().tools),
             ServerState::Unavailable(_) => HashMap::new(),
@@ -141,7 +141,7 @@ impl Server {
         &self.gate
     }
 
-    pub(super) fn pages(&self) -> &Pages {
+    pub(super) fn pages(&self) -> &Arc<Pages> {
         &self.pages
     }
 

@@ -40,7 +40,7 @@ fn a_tool_is_found_by_its_name_in_either_view() {
     assert_eq!(catalog.resolve(&one, "b__x").unwrap_err(), Unresolved::UnknownTool);
     let nobody = View::One("nobody".into());
     assert_eq!(catalog.resolve(&nobody, "x").unwrap_err(), Unresolved::UnknownServer);
-    assert!(catalog.pages(&nobody).is_none());
+    assert!(catalog.pages(&nobody, &Servers::All).is_none());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn one_broken_server_keeps_no_other_from_serving() {
         catalog.resolve(&View::All, "broken__x"),
         Err(Unresolved::Unavailable(server)) if server.name() == "broken"
     ));
-    assert_eq!(names(catalog.pages(&View::All).unwrap()), ["good__x"]);
+    assert_eq!(names(&catalog.pages(&View::All, &Servers::All).unwrap()), ["good__x"]);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn names_that_clash_make_the_later_server_unavailable() {
     assert!(reason(&catalog, "a__b").contains(r#""a__b__c" of "test:fake/api#c" is taken by server "a""#));
     assert!(reason(&catalog, "a__b").contains("`rename` in [servers.a__b]"));
     assert!(reason(&catalog, "twice").contains("is used twice"));
-    assert_eq!(names(catalog.pages(&View::All).unwrap()), ["a__b__c"]);
+    assert_eq!(names(&catalog.pages(&View::All, &Servers::All).unwrap()), ["a__b__c"]);
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn pages_hold_every_tool_once_in_order() {
         let entries = vec![entry("s", Fake::new(&tools))];
         let catalog = Catalog::build(entries, &CatalogSettings { page_size }).unwrap();
         let prefixed: Vec<String> = all.iter().map(|name| format!("s__{name}")).collect();
-        assert_eq!(names(catalog.pages(&View::All).unwrap()), prefixed, "{page_size}");
-        assert_eq!(names(catalog.pages(&catalog.view("s").unwrap()).unwrap()), all);
+        assert_eq!(names(&catalog.pages(&View::All, &Servers::All).unwrap()), prefixed, "{page_size}");
+        assert_eq!(names(&catalog.pages(&catalog.view("s").unwrap(), &Servers::All).unwrap()), all);
     }
-    assert!(names(catalog(vec![]).pages(&View::All).unwrap()).is_empty());
+    assert!(names(&catalog(vec![]).pages(&View::All, &Servers::All).unwrap()).is_empty());
 }
 
 #[test]
@@ -120,12 +120,12 @@ fn a_cursor_of_another_list_is_refused() {
     };
     let before = build(&[("a", Does::Echo), ("b", Does::Echo)]);
     let after = build(&[("a", Does::Echo), ("c", Does::Echo)]);
-    let page = String::from_utf8(before.pages(&View::All).unwrap().first().to_vec()).unwrap();
+    let page = String::from_utf8(before.pages(&View::All, &Servers::All).unwrap().first().to_vec()).unwrap();
     let cursor = page.rsplit('"').nth(1).unwrap();
-    assert!(before.pages(&View::All).unwrap().at(cursor).is_some());
-    assert!(after.pages(&View::All).unwrap().at(cursor).is_none());
+    assert!(before.pages(&View::All, &Servers::All).unwrap().at(cursor).is_some());
+    assert!(after.pages(&View::All, &Servers::All).unwrap().at(cursor).is_none());
     let same = build(&[("a", Does::Echo), ("b", Does::Echo)]);
-    assert!(same.pages(&View::All).unwrap().at(cursor).is_some(), "a replica takes it");
+    assert!(same.pages(&View::All, &Servers::All).unwrap().at(cursor).is_some(), "a replica takes it");
 }
 
 proptest! {

@@ -12,7 +12,9 @@ use super::context::{self, Context, Resolved, Setup, start_log};
 use super::failure::Failure;
 use super::output::{self, human_size};
 use super::progress;
+use super::serve::refuse_open_by_mistake;
 use crate::assemble::Assembled;
+use crate::auth::{Key, Servers};
 use crate::catalog::{SEPARATOR, Server, ServerState};
 use crate::config::quantity::{show_duration, show_size};
 
@@ -23,7 +25,7 @@ Example:
   toolgate check
   toolgate check --json | jq '.servers[] | select(.state != \"ready\")'
 
-Fails if a server is unavailable.")]
+Fails if a server is unavailable, or if `serve` would not start.")]
 pub(super) struct Check {
     /// Print everything as JSON
     #[arg(long)]
@@ -33,8 +35,18 @@ pub(super) struct Check {
 #[derive(Serialize)]
 struct Report {
     servers: Vec<ServerReport>,
+    keys: Vec<KeyReport>,
     /// About the state directory.
     notes: Vec<String>,
+}
+
+/// Who may call over HTTP.
+#[derive(Serialize)]
+struct KeyReport {
+    name: String,
+    owner: String,
+    /// `*` for all.
+    servers: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -97,11 +109,13 @@ impl Check {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
-        let setup = Setup::brief(&config);
+        let (setup, open) = (Setup::brief(&config), refuse_open_by_mistake(&config));
+        let keys = config.keys.iter().map(key).collect();
         let servers = config.servers.into_values().collect();
         let Resolved { assembled, catalog, notes } = context::resolve(context, setup, servers).await?;
         let pairs = assembled.iter().zip(catalog.servers());
-        let report = Report { servers: pairs.map(|(a, server)| describe(a, server)).collect(), notes };
+        let servers = pairs.map(|(a, server)| describe(a, server)).collect();
+        let report = Report { servers, keys, notes };
         let unavailable = report.servers.iter().filter(|server| server.state != "ready").count();
         if self.json {
             output::json(&report)?;
@@ -112,10 +126,18 @@ impl Check {
             progress::line("warning: the config has no [servers.NAME]: there is nothing to serve");
         }
         match unavailable {
-            0 => Ok(()),
+            0 => open,
             n => Err(Failure::new(format!("{n} of {} servers unavailable", report.servers.len()))),
         }
     }
+}
+
+fn key(key: &Key) -> KeyReport {
+    let servers = match &key.servers {
+        Servers::All => vec!["*".to_owned()],
+        Servers::Only(names) => names.iter().cloned().collect(),
+    };
+    KeyReport { name: key.name.clone(), owner: key.owner.clone(), servers }
 }
 
 fn describe(assembled: &Assembled, server: &Server) -> ServerReport {
@@ -215,6 +237,13 @@ fn render(report: &Report) -> String {
             row("note", note.clone());
         }
         text.push_str(&output::table(&rows));
+    }
+    if !report.keys.is_empty() {
+        let rows = report.keys.iter().map(|key| {
+            let servers = format!("opens {}", key.servers.join(", "));
+            vec![format!("key {}", key.name), key.owner.clone(), servers]
+        });
+        text.push_str(&format!("\n{}", output::table(&rows.collect::<Vec<_>>())));
     }
     for note in &report.notes {
         text.push_str(&format!("note: {note}\n"));

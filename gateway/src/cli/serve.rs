@@ -45,6 +45,7 @@ impl Serve {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let mut config = context.config()?;
         config.gateway.listen = self.listen.unwrap_or(config.gateway.listen);
+        refuse_open_by_mistake(&config)?;
         start_log(config.gateway.log, Level::INFO)?;
         let (first, second) = signals()?;
         let listener = listen(config.gateway.listen)?;
@@ -77,7 +78,7 @@ async fn keep(
         tracing::warn!("the config has no [servers.NAME]: there is nothing to serve");
     }
     let (ready, is_ready) = oneshot::channel();
-    let servers: Vec<_> = config.servers.into_values().collect();
+    let servers: Vec<_> = config.servers.values().cloned().collect();
     let told = (progress::logged(), Arc::new(tell) as _);
     let supervised = async {
         // Whoever waits for it may have failed already.
@@ -87,7 +88,7 @@ async fn keep(
     };
     let announced = async {
         drop(is_ready.await);
-        announce(gateway, address, port_file)
+        announce(gateway, address, config.keys.is_empty(), port_file)
     };
     match tokio::try_join!(supervised, announced) {
         Ok(_) => pending().await,
@@ -120,11 +121,29 @@ pub(super) fn tell(News { assembled: server, refused, again }: News<'_>) {
     }
 }
 
-fn announce(gateway: &Gateway, address: SocketAddr, port_file: Option<&Path>) -> Result<(), Failure> {
-    if !address.ip().is_loopback() {
+/// What `serve` says of a config by which it would let in whoever reaches the port.
+pub(super) fn refuse_open_by_mistake(config: &Config) -> Result<(), Failure> {
+    if !config.is_open_by_mistake() {
+        return Ok(());
+    }
+    let address = config.gateway.listen;
+    Err(Failure::new(format!("other hosts could reach {address}, and there is no key that they would need"))
+        .hint(
+            "add one by `toolgate key new NAME --server SERVER`; or write allow-anonymous = true in \
+             [gateway], if only those who may call every tool can reach the port",
+        ))
+}
+
+fn announce(
+    gateway: &Gateway,
+    address: SocketAddr,
+    anonymous: bool,
+    port_file: Option<&Path>,
+) -> Result<(), Failure> {
+    if anonymous && !address.ip().is_loopback() {
         tracing::warn!(
             %address,
-            "listening beyond this host without sign-in: whoever reaches the port may call every tool"
+            "listening beyond this host without keys: whoever reaches the port may call every tool"
         );
     }
     let catalog = gateway.catalog();

@@ -33,6 +33,8 @@ const MIN_SESSION_KEY: usize = 16;
 pub struct GatewayConfig {
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Whether callers need no key, also those on other hosts.
+    pub allow_anonymous: bool,
     /// Whom to answer over HTTP, and the limits of doing so.
     pub http: HttpSettings,
     /// Signs sessions; replicas that share it take each other's. Without one, a key of the process.
@@ -64,6 +66,7 @@ pub(super) fn read(
 ) -> GatewayConfig {
     let mut config = GatewayConfig {
         listen: LISTEN,
+        allow_anonymous: false,
         http: HttpSettings::default(),
         session_key: None,
         session_ttl: None,
@@ -74,6 +77,7 @@ pub(super) fn read(
     let mut state_dir = None;
     if let Some(section) = section {
         section.set(&mut config.listen, "listen", "127.0.0.1:8080", address);
+        config.allow_anonymous = section.flag("allow-anonymous");
         http(&section, &mut config.http);
         config.session_key = section.parsed("session-key", "${SESSION_KEY}", session_key);
         config.session_ttl = section.parsed("session-ttl", "24h", duration_up_to(MAX_TTL));

@@ -214,6 +214,16 @@ impl<'r, 'a> Section<'r, 'a> {
         None
     }
 
+    /// Yes or no; no where it is not said.
+    pub(super) fn flag(&self, key: &'static str) -> bool {
+        let Some((_, value)) = self.get(key) else { return false };
+        if let DeValue::Boolean(flag) = value.get_ref() {
+            return *flag;
+        }
+        self.mistyped(key, value, "true or false");
+        false
+    }
+
     /// A number within bounds, whole or not.
     pub(super) fn number(&self, key: &'static str, min: f64, max: f64) -> Option<f64> {
         let (_, value) = self.get(key)?;

@@ -6,6 +6,7 @@
 use toolgate_runtime::docker::Lifetime;
 
 use super::*;
+use crate::auth::Servers;
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
@@ -76,6 +77,31 @@ fn every_key_is_read() {
     assert_eq!((config.admission.concurrency, config.admission.memory), (700, Some(3 << 30)));
     let engine = &config.engine;
     assert_eq!((engine.metering.as_str(), engine.compile_timeout.as_secs()), ("epoch", 9));
+}
+
+#[test]
+fn every_key_of_a_caller_is_read() {
+    let (_, config) = full();
+    let [ann, ci] = &config.keys[..] else { panic!("{:?}", config.keys) };
+    assert_eq!((ann.name.as_str(), ann.owner.as_str()), ("ann", "ann@example.com"));
+    assert!(ann.hash.to_string().starts_with("sha256:9f86d081"));
+    assert_eq!(ann.servers, Servers::only(["fetch", "local"]));
+    assert_eq!((ci.owner.as_str(), &ci.servers), ("ci", &Servers::All));
+    assert!(matches!(config.gateway.http.callers, Callers::Keys(_)));
+    assert!(!config.gateway.allow_anonymous);
+}
+
+#[test]
+fn other_hosts_are_let_in_by_a_key_or_by_an_explicit_word() {
+    let is_open_by_mistake = |text: &str| parse(text).unwrap().is_open_by_mistake();
+    let elsewhere = |more: &str| format!("[gateway]\nlisten = \"0.0.0.0:0\"\n{more}");
+    let key = key_section("ann", &format!("sha256:{}", "0".repeat(64)), "Ann \"A\" \\", &["*".to_owned()]);
+    let key = key.unwrap();
+    assert!(!is_open_by_mistake(""));
+    assert!(is_open_by_mistake(&elsewhere("")) && is_open_by_mistake("[gateway]\nlisten = \"[::]:0\""));
+    assert!(!is_open_by_mistake(&elsewhere("allow-anonymous = true")));
+    assert!(!is_open_by_mistake(&elsewhere(&key)));
+    assert_eq!(parse(&key).unwrap().keys[0].owner, "Ann \"A\" \\");
 }
 
 #[test]

@@ -51,14 +51,14 @@ pub enum Answer {
 /// Any [`Error`] that is known without running a tool.
 pub fn ask(
     gateway: &Gateway,
-    view: &View,
+    context: &Context,
     revision: Revision,
     request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Asked, Error> {
     let answer = match (&*request.method, revision.is_stateless()) {
-        ("tools/call", _) => return Ok(Asked::Call(tools_call::call(view, params)?, revision)),
-        ("tools/list", _) => Answer::Listed(tools_list::result(gateway, view, revision, params)?),
+        ("tools/call", _) => return Ok(Asked::Call(tools_call::call(&context.view, params)?, revision)),
+        ("tools/list", _) => Answer::Listed(tools_list::result(gateway, context, revision, params)?),
         ("server/discover", true) => Answer::Written(discover::result(gateway)),
         ("ping", false) => Answer::Written(b"{}".to_vec()),
         (method, _) => return Err(Error::MethodNotFound(method.to_owned())),

@@ -1,8 +1,9 @@
 //! Sessions of the revisions that have them, as signed tokens.
 //!
 //! A token carries all that a session is: its revision, its end and a random id, authenticated with
-//! HMAC-SHA256. So nothing is stored, and every replica that has the key takes it. A session that
-//! its client ended is remembered until it would expire, on this replica, in bounded space.
+//! HMAC-SHA256 together with the name of whom it was issued to: in the hands of anybody else it is
+//! none. So nothing is stored, and every replica that has the key takes it. A session that its client
+//! ended is remembered until it would expire, on this replica, in bounded space.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::flight::Flight;
 use super::id::Id;
 use super::revision::Revision;
+use crate::auth::Principal;
 use crate::error::Error;
 
 /// The token's layout: version, revision, expiry in seconds, random id, then the MAC.
@@ -52,10 +54,12 @@ impl SessionKey {
         })
     }
 
-    fn mac(&self, signed: &[u8]) -> Hmac<Sha256> {
+    /// What is signed has a fixed length, so that nobody's name can be taken for a part of it.
+    fn mac(&self, signed: &[u8], principal: &Principal) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key length");
         mac.update(b"toolgate session\0");
         mac.update(signed);
+        mac.update(principal.as_str().as_bytes());
         mac
     }
 }
@@ -101,21 +105,23 @@ impl Sessions {
         &self.flight
     }
 
-    /// A token for a new session.
+    /// A token for a new session, for `principal` alone.
     #[must_use]
-    pub fn open(&self, revision: Revision) -> String {
+    pub fn open(&self, principal: &Principal, revision: Revision) -> String {
         let mut id = SessionId::default();
         getrandom::fill(&mut id).expect("the system has random bytes");
-        self.sign(Session { id, revision, expires: now().saturating_add(self.ttl.as_secs()) })
+        let expires = now().saturating_add(self.ttl.as_secs());
+        self.sign(principal, Session { id, revision, expires })
     }
 
-    /// The session of a token.
+    /// The session of a token that `principal` presents.
     ///
     /// # Errors
-    /// [`Error::SessionUnknown`] if it was not issued with this key, has expired or was ended.
-    pub fn verify(&self, token: &str) -> Result<Session, Error> {
-        let session =
-            self.read(token).ok_or(Error::SessionUnknown("not issued by this gateway; initialize again"))?;
+    /// [`Error::SessionUnknown`] if it was not issued to it with this key, has expired or was ended.
+    pub fn verify(&self, principal: &Principal, token: &str) -> Result<Session, Error> {
+        let session = self
+            .read(principal, token)
+            .ok_or(Error::SessionUnknown("not issued by this gateway; initialize again"))?;
         if session.expires <= now() {
             return Err(Error::SessionUnknown("expired; initialize again"));
         }
@@ -139,24 +145,24 @@ impl Sessions {
         self.flight.cancel_where(|(id, _)| *id == session.id);
     }
 
-    fn sign(&self, session: Session) -> String {
+    fn sign(&self, principal: &Principal, session: Session) -> String {
         let mut token = Vec::with_capacity(TOKEN);
         token.push(VERSION);
         token.push(revision_code(session.revision));
         token.extend_from_slice(&session.expires.to_be_bytes());
         token.extend_from_slice(&session.id);
-        let mac = self.key.mac(&token).finalize().into_bytes();
+        let mac = self.key.mac(&token, principal).finalize().into_bytes();
         token.extend_from_slice(&mac);
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    fn read(&self, token: &str) -> Option<Session> {
+    fn read(&self, principal: &Principal, token: &str) -> Option<Session> {
         if token.len() > ENCODED {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (signed, mac) = bytes.split_at_checked(SIGNED)?;
-        self.key.mac(signed).verify_slice(mac).ok()?;
+        self.key.mac(signed, principal).verify_slice(mac).ok()?;
         let (&[version, revision], rest) = signed.split_first_chunk()?;
         let (&expires, rest) = rest.split_first_chunk()?;
         (version == VERSION).then_some(())?;

@@ -19,6 +19,7 @@ use super::params::Params;
 use super::revision::Revision;
 use super::session::{SessionKey, Sessions};
 use super::{SERVER_INFO, headers};
+use crate::auth::{Principal, Servers};
 use crate::error::Error;
 use crate::pipeline::Completed;
 use crate::respond;
@@ -46,6 +47,10 @@ fn almost_message() -> impl Strategy<Value = Value> {
     let value = prop_oneof![Just(json!("2.0")), Just(json!("tools/call")), Just(json!(1)), json_value()];
     prop::collection::btree_map(member, value, 0..6)
         .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+}
+
+fn me() -> Principal {
+    Principal::local()
 }
 
 proptest! {
@@ -138,43 +143,56 @@ proptest! {
     fn a_token_with_any_bit_flipped_is_refused(bit in 0usize..(58 * 8), revision in 0usize..3) {
         let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
         let revision = Revision::ALL[revision];
-        let token = sessions.open(revision);
-        prop_assert_eq!(sessions.verify(&token).unwrap().revision, revision);
+        let token = sessions.open(&me(), revision);
+        prop_assert_eq!(sessions.verify(&me(), &token).unwrap().revision, revision);
         let codec = base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let mut bytes = codec.decode(&token).unwrap();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        prop_assert!(sessions.verify(&codec.encode(bytes)).is_err());
+        prop_assert!(sessions.verify(&me(), &codec.encode(bytes)).is_err());
     }
 
     #[test]
     fn no_text_is_a_token(text in ".{0,100}") {
         let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
-        prop_assert!(sessions.verify(&text).is_err());
+        prop_assert!(sessions.verify(&me(), &text).is_err());
     }
 }
 
 #[test]
 fn a_token_is_visible_ascii_and_never_the_same() {
     let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
-    let (one, two) = (sessions.open(Revision::V2025_11_25), sessions.open(Revision::V2025_11_25));
+    let (one, two) =
+        (sessions.open(&me(), Revision::V2025_11_25), sessions.open(&me(), Revision::V2025_11_25));
     assert_ne!(one, two);
     assert!(one.bytes().all(|byte| byte.is_ascii_graphic()));
 }
 
 #[test]
+fn a_token_is_good_for_whom_it_was_issued_to() {
+    let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
+    let (ann, ben) = (Principal::owner("ann", Servers::All), Principal::owner("ben", Servers::All));
+    let token = sessions.open(&ann, Revision::V2025_11_25);
+    assert!(sessions.verify(&ann, &token).is_ok());
+    for other in [ben, Principal::local(), Principal::owner("", Servers::All)] {
+        assert!(sessions.verify(&other, &token).is_err(), "{other}");
+    }
+}
+
+#[test]
 fn an_expired_token_is_refused() {
     let sessions = Sessions::new(SessionKey::random(), Duration::ZERO);
-    let error = sessions.verify(&sessions.open(Revision::V2025_11_25)).unwrap_err();
+    let error = sessions.verify(&me(), &sessions.open(&me(), Revision::V2025_11_25)).unwrap_err();
     assert!(error.to_string().contains("expired"), "{error}");
 }
 
 #[test]
 fn an_ended_session_is_refused_and_others_go_on() {
     let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
-    let (one, two) = (sessions.open(Revision::V2025_11_25), sessions.open(Revision::V2025_11_25));
-    sessions.end(sessions.verify(&one).unwrap());
-    assert!(sessions.verify(&one).unwrap_err().to_string().contains("ended"));
-    assert!(sessions.verify(&two).is_ok());
+    let (one, two) =
+        (sessions.open(&me(), Revision::V2025_11_25), sessions.open(&me(), Revision::V2025_11_25));
+    sessions.end(sessions.verify(&me(), &one).unwrap());
+    assert!(sessions.verify(&me(), &one).unwrap_err().to_string().contains("ended"));
+    assert!(sessions.verify(&me(), &two).is_ok());
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `tools/list`: a prebuilt page, set into a result of the request's revision.
 
 use super::SERVER_INFO;
+use super::answer::Context;
 use super::params::{Params, text};
 use super::revision::Revision;
+use crate::auth::Principal;
 use crate::catalog::{Page, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
@@ -38,12 +40,13 @@ impl Listed {
 /// list of one server that is not ready: an empty list would hide the fault.
 pub fn result(
     gateway: &Gateway,
-    view: &View,
+    context: &Context,
     revision: Revision,
     params: &Params<'_>,
 ) -> Result<Listed, Error> {
+    let Context { principal, view } = context;
     let catalog = gateway.require_catalog()?;
-    let pages = catalog.pages(view).ok_or_else(|| unknown(view))?;
+    let pages = catalog.pages(view, principal.servers()).ok_or_else(|| unknown(view))?;
     if let View::One(name) = view
         && let Some(reason) = catalog.server(name).and_then(|server| server.unavailable())
     {
@@ -55,14 +58,16 @@ pub fn result(
             .and_then(|cursor| pages.at(&cursor))
             .ok_or_else(|| Error::InvalidParams("no such cursor; list again".to_owned()))?,
     };
-    let after = if revision.is_stateless() { after(gateway) } else { String::new() };
+    let after = if revision.is_stateless() { after(gateway, principal) } else { String::new() };
     Ok(Listed { page: page.clone(), after })
 }
 
-fn after(gateway: &Gateway) -> String {
+fn after(gateway: &Gateway, principal: &Principal) -> String {
     let ttl = gateway.tools_ttl().as_millis();
+    // A cache between here and several callers would give one the list of another.
+    let scope = if principal.is_local() { "public" } else { "private" };
     format!(
-        r#","resultType":"complete","ttlMs":{ttl},"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{SERVER_INFO}}}"#
+        r#","resultType":"complete","ttlMs":{ttl},"cacheScope":"{scope}","_meta":{{"io.modelcontextprotocol/serverInfo":{SERVER_INFO}}}"#
     )
 }
 

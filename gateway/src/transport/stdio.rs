@@ -331,7 +331,7 @@ impl Client {
                 None => return Err(era::version_missing()),
             },
         };
-        let asked = ask(&self.gateway, &self.context.view, revision, request, &params)?.within(SESSION);
+        let asked = ask(&self.gateway, &self.context, revision, request, &params)?.within(SESSION);
         let answer = asked.answer(&self.gateway, &self.context.principal);
         self.flight.run(request.id.clone(), answer).await
     }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use listen::serve;
 
+use crate::auth::Callers;
 use crate::transport::budget;
 
 const MIB: usize = 1024 * 1024;
@@ -29,6 +30,8 @@ const MIB: usize = 1024 * 1024;
 /// Limits and names of the HTTP side.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
+    /// Who may call.
+    pub callers: Callers,
     /// Hosts besides the loopback ones by which clients may call this gateway: `host` (any port)
     /// or `host:port`.
     pub hosts: Vec<String>,
@@ -71,6 +74,7 @@ impl HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
+            callers: Callers::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
             body: 4 * MIB,

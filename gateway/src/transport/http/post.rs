@@ -11,7 +11,6 @@ use super::listen::Shared;
 use super::reply::{self, Reply};
 use super::stream::Phase;
 use crate::auth::Principal;
-use crate::catalog::View;
 use crate::error::Error;
 use crate::mcp::answer::{Answer, Asked, Context, ask};
 use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call};
@@ -37,9 +36,13 @@ pub(super) struct Post<'a> {
 }
 
 /// Answers a POST.
-pub(super) async fn post(shared: &Shared, phase: &Phase, view: View, request: Request<Incoming>) -> Reply {
+pub(super) async fn post(
+    shared: &Shared,
+    phase: &Phase,
+    context: Context,
+    request: Request<Incoming>,
+) -> Reply {
     let (head, incoming) = request.into_parts();
-    let context = Context { principal: Principal::local(), view };
     let post = match Post::new(shared, &head.headers, context) {
         Ok(post) => post,
         Err(error) => {
@@ -74,15 +77,19 @@ pub(super) struct Run {
 }
 
 /// Ends a session.
-pub(super) fn delete(shared: &Shared, request: &Request<Incoming>) -> Result<Reply, Error> {
-    let session = session(shared, request.headers())?;
+pub(super) fn delete(
+    shared: &Shared,
+    principal: &Principal,
+    request: &Request<Incoming>,
+) -> Result<Reply, Error> {
+    let session = session(shared, principal, request.headers())?;
     shared.gateway.sessions().end(session);
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-fn session(shared: &Shared, headers: &HeaderMap) -> Result<Session, Error> {
+fn session(shared: &Shared, principal: &Principal, headers: &HeaderMap) -> Result<Session, Error> {
     let token = headers::single(headers, SESSION_ID, "Mcp-Session-Id")?.ok_or(Error::SessionMissing)?;
-    shared.gateway.sessions().verify(token)
+    shared.gateway.sessions().verify(principal, token)
 }
 
 impl<'a> Post<'a> {
@@ -134,12 +141,13 @@ impl<'a> Post<'a> {
         match era::over_http(self.version, &params.meta()?)? {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
-                let asked = ask(&self.shared.gateway, &self.context.view, revision, request, &params)?;
+                let asked = ask(&self.shared.gateway, &self.context, revision, request, &params)?;
                 Ok(Step::Run(Run { id: request.id.clone(), asked, session: None }))
             }
             Era::Session(_) if request.method == "initialize" => {
                 let (revision, result) = initialize::result(&params)?;
-                let token = self.shared.gateway.sessions().open(revision);
+                let sessions = self.shared.gateway.sessions();
+                let token = sessions.open(&self.context.principal, revision);
                 let answer = Answer::Written(result);
                 let size = respond::success_size(&request.id, &answer);
                 let write = |out: &mut _| respond::success(out, &request.id, &answer);
@@ -156,7 +164,7 @@ impl<'a> Post<'a> {
         request: &Call<'_>,
         params: &Params<'_>,
     ) -> Result<Run, Error> {
-        let asked = ask(&self.shared.gateway, &self.context.view, session.revision, request, params)?;
+        let asked = ask(&self.shared.gateway, &self.context, session.revision, request, params)?;
         let asked = asked.within(session.id);
         Ok(Run { id: request.id.clone(), asked, session: Some(session) })
     }
@@ -212,7 +220,7 @@ impl<'a> Post<'a> {
 
     /// The session that the headers name, in the revision that they name.
     pub(super) fn session(&self) -> Result<Session, Error> {
-        let session = session(self.shared, self.headers)?;
+        let session = session(self.shared, &self.context.principal, self.headers)?;
         match self.revision {
             Some(revision) if revision != session.revision => Err(Error::InvalidRequest(format!(
                 "MCP-Protocol-Version is {}, but the session speaks {}",

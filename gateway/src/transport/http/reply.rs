@@ -1,7 +1,7 @@
 //! Builds HTTP responses: status, headers, and a body that gives its memory back once written.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -87,6 +87,9 @@ pub(super) fn error(format: Format, revision: Option<Revision>, id: Option<&Id>,
     }
     if let Some(allow) = wire.allow {
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Some(challenge) = wire.challenge {
+        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     reply
 }

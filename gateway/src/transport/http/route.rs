@@ -1,6 +1,7 @@
 //! From a path and a method to whoever answers.
 
-use http::{Method, Request};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request};
 use hyper::body::Incoming;
 
 use super::accept::Format;
@@ -8,8 +9,10 @@ use super::listen::{Connection, Shared};
 use super::reply::{self, Reply};
 use super::stream::Phase;
 use super::{cors, post, status};
+use crate::auth::Principal;
 use crate::catalog::View;
 use crate::error::Error;
+use crate::mcp::answer::Context;
 
 /// Bytes of an unknown server's name that are repeated.
 const SHOWN: usize = 64;
@@ -33,12 +36,16 @@ async fn endpoint(
 ) -> Result<Reply, Error> {
     let host = shared.hosts.check_host(connection.local, request.uri(), request.headers());
     match request.uri().path() {
-        // Probes come by address, so any host may ask; only a known one learns names.
+        // Probes come by address and without a key, so anybody may ask; names are for callers.
         "/livez" => only_get(&request).map(|()| status::live()),
-        "/readyz" => only_get(&request).map(|()| status::ready(&shared.gateway, host.is_ok())),
+        "/readyz" => {
+            let reader = host.and_then(|()| identify(shared, &request)).ok();
+            only_get(&request).map(|()| status::ready(&shared.gateway, reader.as_ref()))
+        }
         "/health" => {
             host?;
-            only_get(&request).map(|()| status::health(&shared.gateway))
+            let reader = identify(shared, &request)?;
+            only_get(&request).map(|()| status::health(&shared.gateway, &reader))
         }
         path => {
             let name = mcp_path(path).ok_or(Error::NotFound)?.to_owned();
@@ -66,14 +73,34 @@ async fn mcp(
     request: Request<Incoming>,
 ) -> Result<Reply, Error> {
     match *request.method() {
-        Method::POST => Ok(post::post(shared, phase, view(shared, server)?, request).await),
-        Method::DELETE => {
-            view(shared, server)?;
-            post::delete(shared, &request)
+        Method::POST => {
+            let context = context(shared, server, &request)?;
+            Ok(post::post(shared, phase, context, request).await)
         }
+        Method::DELETE => {
+            let context = context(shared, server, &request)?;
+            post::delete(shared, &context.principal, &request)
+        }
+        // Browsers ask it without a key.
         Method::OPTIONS if is_page => Ok(cors::preflight()),
         _ => Err(Error::MethodNotAllowed("POST, DELETE")),
     }
+}
+
+/// Who asks, and where.
+fn context(shared: &Shared, server: &str, request: &Request<Incoming>) -> Result<Context, Error> {
+    let principal = identify(shared, request)?;
+    let view = view(shared, &principal, server)?;
+    Ok(Context { principal, view })
+}
+
+fn identify(shared: &Shared, request: &Request<Incoming>) -> Result<Principal, Error> {
+    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Error::BadKey);
+    }
+    shared.settings.callers.identify(first.map(HeaderValue::as_bytes))
 }
 
 fn only_get(request: &Request<Incoming>) -> Result<(), Error> {
@@ -92,10 +119,15 @@ fn mcp_path(path: &str) -> Option<&str> {
     rest.strip_prefix('/').filter(|name| !name.contains('/'))
 }
 
-fn view(shared: &Shared, name: &str) -> Result<View, Error> {
+fn view(shared: &Shared, principal: &Principal, name: &str) -> Result<View, Error> {
     if name.is_empty() {
         return Ok(View::All);
     }
+    let shown = || name[..name.floor_char_boundary(SHOWN)].to_owned();
+    // Before it is looked up: which servers there are is not for everybody to learn.
+    if !principal.servers().has(name) {
+        return Err(Error::ServerNotAllowed(shown()));
+    }
     let catalog = shared.gateway.require_catalog()?;
-    catalog.view(name).ok_or_else(|| Error::UnknownServer(name[..name.floor_char_boundary(SHOWN)].to_owned()))
+    catalog.view(name).ok_or_else(|| Error::UnknownServer(shown()))
 }

@@ -1,11 +1,14 @@
 //! `/livez`, `/readyz`, `/health`: for probes and operators. They never run guest code, so a
 //! looping tool does not make the process look dead.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::reply::{self, Reply};
-use crate::catalog::Server;
+use crate::auth::Principal;
+use crate::catalog::{Catalog, Server};
 use crate::gateway::Gateway;
 
 /// The process answers.
@@ -14,27 +17,33 @@ pub(super) fn live() -> Reply {
 }
 
 /// Whether calls can be served: 503 until the catalog is assembled. A server that is unavailable
-/// makes no replica unready, because another would have the same config.
-pub(super) fn ready(gateway: &Gateway, detailed: bool) -> Reply {
+/// makes no replica unready, because another would have the same config. A known reader is told of the
+/// servers that are open to it.
+pub(super) fn ready(gateway: &Gateway, reader: Option<&Principal>) -> Reply {
     let Some(catalog) = gateway.catalog() else {
         return written(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "starting" }));
     };
     let mut body = json!({ "status": "ready" });
-    if detailed {
-        let states = catalog.servers().iter().map(|s| (s.name().to_owned(), state(s).into()));
+    if let Some(reader) = reader {
+        let states = open(&catalog, reader).map(|s| (s.name().to_owned(), state(s).into()));
         body["servers"] = Value::Object(states.collect());
     }
     written(StatusCode::OK, &body)
 }
 
-/// Version and servers. Reasons are for those who can read the log.
-pub(super) fn health(gateway: &Gateway) -> Reply {
+/// Version, and the servers that are open to the reader. Reasons are for those who can read the log.
+pub(super) fn health(gateway: &Gateway, reader: &Principal) -> Reply {
     let catalog = gateway.catalog();
     let servers: Vec<Value> =
-        catalog.iter().flat_map(|catalog| catalog.servers()).map(|server| describe(server)).collect();
+        catalog.iter().flat_map(|catalog| open(catalog, reader)).map(describe).collect();
     let status = if catalog.is_some() { "ready" } else { "starting" };
     let version = env!("CARGO_PKG_VERSION");
     written(StatusCode::OK, &json!({ "status": status, "version": version, "servers": servers }))
+}
+
+fn open<'a>(catalog: &'a Catalog, reader: &'a Principal) -> impl Iterator<Item = &'a Server> {
+    let servers = catalog.servers().iter().map(Arc::as_ref);
+    servers.filter(|server| reader.servers().has(server.name()))
 }
 
 fn describe(server: &Server) -> Value {

@@ -202,7 +202,7 @@ async fn what_there_is_no_room_for_is_refused_as_pinned() {
     refusals.ask(&served, "all connections are in use", call("fake__echo")).await;
 
     let fake = Fake::new(&[("hang", fake::Does::Hang)]);
-    let limits = toolgate_runtime::limits::Limits { concurrency: 1, ..Default::default() };
+    let limits = Limits { concurrency: 1, ..Default::default() };
     let state = ServerState::Ready(Arc::clone(&fake) as _);
     let catalog = fake::catalog(vec![fake::entry_with("fake", state, limits)]);
     let gateway = Arc::new(Gateway::new(catalog, GatewaySettings::default()));

@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod hygiene;
+mod keys;
 mod messages;
 mod sessions;
 mod stateless;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,9 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use toolgate_runtime::limits::Limits;
 
 use super::{HttpSettings, serve};
-use crate::catalog::{Catalog, CatalogSettings};
+use crate::catalog::{Catalog, CatalogSettings, ServerState};
 use crate::fake::{self, Fake};
 use crate::gateway::{Gateway, GatewaySettings};
 

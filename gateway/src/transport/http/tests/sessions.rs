@@ -172,7 +172,7 @@ async fn an_id_that_is_in_use_is_refused() {
         tokio::spawn(async move { ask.send(&served).await })
     };
     let fake = Arc::clone(&served.fake);
-    until("the call", || fake.begun.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    until("the call", || fake.begun.load(Ordering::SeqCst) == 1).await;
     let second = call("fake__echo").send(&served).await;
     assert_eq!((second.status, second.code()), (400, -32600));
     assert_eq!(slow.await.unwrap().status, 200, "the first is not disturbed");
@@ -234,7 +234,7 @@ async fn a_batch_answers_no_more_than_its_limit() {
     let refused: Vec<_> = answers.iter().filter(|answer| answer["error"]["code"] == 413).collect();
     assert_eq!(refused.len(), 5, "five of 3 MB fit into 16 MiB");
     assert_eq!(refused[0]["id"], 5);
-    let begun = served.fake.begun.load(std::sync::atomic::Ordering::SeqCst);
+    let begun = served.fake.begun.load(Ordering::SeqCst);
     assert_eq!(begun, 7, "after one that did not fit, none runs in vain");
 }
 
@@ -248,7 +248,7 @@ async fn a_cancelled_request_is_dropped_and_gets_no_message() {
         tokio::spawn(async move { ask.send(&served).await })
     };
     let fake = Arc::clone(&served.fake);
-    until("the call", || fake.begun.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    until("the call", || fake.begun.load(Ordering::SeqCst) == 1).await;
     let cancel = |id: u32| json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
     // Neither another request's id nor another session's may cancel it.
     let stranger = open(&served, "2025-11-25").await;
@@ -259,5 +259,5 @@ async fn a_cancelled_request_is_dropped_and_gets_no_message() {
     assert_eq!(in_session(&token, &cancel(5)).send(&served).await.status, 202);
     let answer = hanging.await.unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (202, ""));
-    assert_eq!(fake.ended.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(fake.ended.load(Ordering::SeqCst), 1);
 }
