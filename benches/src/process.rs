@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use toolgate::auth::ApiKey;
+use toolgate::config::key_section;
 
 use crate::connection::{Connection, Expect};
 use crate::fixture::{Guest, root};
@@ -31,6 +33,8 @@ pub struct Policy<'a> {
     pub grants: &'a str,
     /// Limits other than the default ones.
     pub limits: &'a str,
+    /// Keys in the config, each of which opens every server. If there are any, the last is presented.
+    pub keys: usize,
 }
 
 /// A running server; killed on drop.
@@ -38,6 +42,8 @@ pub struct Server {
     process: Process,
     /// Where it answers.
     pub target: Target,
+    /// What requests bring along.
+    pub headers: Vec<String>,
     /// From spawning it to the end of the first answered call.
     pub first_answer: Duration,
 }
@@ -57,12 +63,13 @@ impl Server {
     pub async fn toolgate(site: &Path, guests: &[Guest], policy: Policy<'_>, cpu: Cpu) -> Self {
         let target = Target { address: free_address(), path: "/mcp".to_owned() };
         let config = site.join("toolgate.toml");
-        fs::write(&config, configuration(&target, guests, policy)).expect("a config");
+        let (keys, headers) = keys(policy.keys);
+        fs::write(&config, configuration(&target, guests, policy) + &keys).expect("a config");
         let mut command = pinned(&built("toolgate"), cpu);
         command.args(["serve", "--config"]).arg(&config);
         let first = &guests[0];
-        Self::start(command, site, target, &first.public_tool(), first.arguments, Duration::from_micros(200))
-            .await
+        let first = (first.public_tool(), first.arguments, headers);
+        Self::start(command, site, target, first, Duration::from_micros(200)).await
     }
 
     /// wassette with one component, as a stateless server that answers with JSON.
@@ -77,7 +84,8 @@ impl Server {
         command.arg("--bind-address").arg(target.address.to_string());
         // By default it logs several lines for each call, which would not be a fair comparison.
         command.env("XDG_DATA_HOME", site).env("XDG_CONFIG_HOME", site).env("RUST_LOG", "error");
-        Self::start(command, site, target, tool, guest.arguments, Duration::from_millis(100)).await
+        let first = (tool.to_owned(), guest.arguments, Vec::new());
+        Self::start(command, site, target, first, Duration::from_millis(100)).await
     }
 
     /// The bare echo server.
@@ -89,7 +97,7 @@ impl Server {
         let stdout = process.0.stdout.take().expect("its stdout");
         BufReader::new(stdout).read_line(&mut address).expect("its address");
         let target = Target { address: address.trim().parse().expect("its address"), path: "/".to_owned() };
-        Self { process, target, first_answer: since.elapsed() }
+        Self { process, target, headers: Vec::new(), first_answer: since.elapsed() }
     }
 
     /// What it uses now.
@@ -106,14 +114,13 @@ impl Server {
         mut command: Command,
         site: &Path,
         target: Target,
-        tool: &str,
-        arguments: &str,
+        (tool, arguments, headers): (String, &str, Vec<String>),
         poll: Duration,
     ) -> Self {
         let log = site.join("log");
         let written = File::create(&log).expect("a log");
         let arguments = serde_json::from_str(arguments).expect("JSON");
-        let request = tools_call(&target, tool, &arguments, &[]);
+        let request = tools_call(&target, &tool, &arguments, &headers);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(written);
         let since = Instant::now();
         let process = Process(command.spawn().expect("the server starts"));
@@ -126,7 +133,7 @@ impl Server {
             );
             tokio::time::sleep(poll).await;
         }
-        Self { process, target, first_answer: since.elapsed() }
+        Self { process, target, headers, first_answer: since.elapsed() }
     }
 }
 
@@ -180,7 +187,7 @@ pub fn version(program: &Path) -> Result<String, String> {
 }
 
 fn configuration(target: &Target, guests: &[Guest], policy: Policy<'_>) -> String {
-    let Policy { grants, limits } = policy;
+    let Policy { grants, limits, .. } = policy;
     let servers = guests.iter().map(|guest| {
         let file = guest.path().canonicalize().expect("a file that is there");
         format!(
@@ -192,6 +199,19 @@ fn configuration(target: &Target, guests: &[Guest], policy: Policy<'_>) -> Strin
     });
     let head = format!("[gateway]\nlisten = \"{}\"\nstate-dir = \"state\"\n", target.address);
     head + &servers.collect::<String>()
+}
+
+/// The sections of so many keys, and the header of the last.
+fn keys(count: usize) -> (String, Vec<String>) {
+    let (mut sections, mut headers) = (String::new(), Vec::new());
+    for index in 0..count {
+        let key = ApiKey::generate().expect("random bytes");
+        let name = format!("bench-{index}");
+        let section = key_section(&name, &key.hash().to_string(), &name, &["*".to_owned()]);
+        sections += &section.expect("a section");
+        headers = vec![format!("authorization: Bearer {}", key.expose())];
+    }
+    (sections, headers)
 }
 
 fn free_address() -> SocketAddr {

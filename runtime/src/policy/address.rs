@@ -15,13 +15,21 @@ pub fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether an address serves credentials or configuration to the machine it is asked from. Such an
-/// address is reached only by a grant that names it alone, never by one that names its range.
-pub fn is_metadata(ip: IpAddr) -> bool {
+/// Whether an address is this machine's own: its loopback, its links, and what serves it credentials or
+/// configuration. Such an address is reached only by a grant that names it alone, never by one that
+/// names a range around it.
+pub fn is_own(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => METADATA_V4.contains(&ip),
-        IpAddr::V6(ip) => METADATA_V6.contains(&ip) || carries_metadata(ip),
+        IpAddr::V4(ip) => is_own_v4(ip),
+        IpAddr::V6(ip) => {
+            let is_link_local = ip.segments()[0] & 0xffc0 == 0xfe80;
+            METADATA_V6.contains(&ip) || ip.is_loopback() || is_link_local || carries_own(ip)
+        }
     }
+}
+
+fn is_own_v4(ip: Ipv4Addr) -> bool {
+    METADATA_V4.contains(&ip) || ip.is_loopback() || ip.is_link_local()
 }
 
 /// Whether a grant can name an address: unicast to one machine. Never `0.0.0.0` (which the kernel
@@ -96,11 +104,11 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Whether an IPv6 form of a metadata address: mapped, compatible, NAT64 or 6to4.
-fn carries_metadata(ip: Ipv6Addr) -> bool {
+/// Whether an IPv6 form of such an IPv4 address: mapped, compatible, NAT64 or 6to4.
+fn carries_own(ip: Ipv6Addr) -> bool {
     match ip.segments() {
         [0, 0, 0, 0, 0, 0 | 0xffff, hi, lo] | [0x64, 0xff9b, _, _, _, _, hi, lo] | [0x2002, hi, lo, ..] => {
-            METADATA_V4.contains(&embedded(hi, lo))
+            is_own_v4(embedded(hi, lo))
         }
         _ => false,
     }
@@ -228,17 +236,27 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_known_in_every_spelling() {
+    fn what_is_the_machines_own_is_known_in_every_spelling() {
         for text in [
             "169.254.169.254",
             "::ffff:169.254.169.254",
             "169.254.170.2",
             "fd00:ec2::254",
             "64:ff9b::a9fe:a9fe",
+            "168.63.129.16",
+            "127.1.2.3",
+            "::ffff:127.0.0.1",
+            "2002:7f00:1::",
+            "::1",
+            "169.254.1.1",
+            "fe80::1",
+            "febf::1",
         ] {
-            assert!(is_metadata(ip(text)), "{text}");
+            assert!(is_own(ip(text)), "{text}");
         }
-        assert!(!is_metadata(ip("169.254.169.253")));
+        for text in ["168.63.129.15", "10.0.0.1", "192.168.0.1", "fd00:ec2::253", "fec0::1", "8.8.8.8"] {
+            assert!(!is_own(ip(text)), "{text}");
+        }
     }
 
     #[test]

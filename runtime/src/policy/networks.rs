@@ -1,8 +1,8 @@
 //! The suffix ` @10.0.0.0/8` of a grant: private addresses that its host may resolve to.
 //!
-//! Naming a range opens exactly that range for exactly that host. Metadata addresses are left out
-//! of every range: who needs one names it alone, so that opening a subnet never hands out the
-//! machine's credentials.
+//! Naming a range opens exactly that range for exactly that host. What is the machine's own is left out
+//! of every range, loopback, link-local and metadata addresses: who needs one names it alone, so that
+//! opening a subnet never hands out the machine's services and credentials.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -98,6 +98,10 @@ impl Network {
             let cause = format!("{base} is not the address of one machine");
             return Err(Fault::new(cause, HINT));
         }
+        if address::is_own(base) && prefix != bits(base) {
+            let cause = format!("`{text}` is a range of this machine's own addresses");
+            return Err(Fault::new(cause, "name each alone: @127.0.0.1,::1"));
+        }
         let network = Self { base, prefix };
         if network.masked(base) != to_bits(base) {
             let cause = format!("`{text}` is an address inside a network");
@@ -110,7 +114,7 @@ impl Network {
         if !address::is_nameable(ip) || ip.is_ipv4() != self.base.is_ipv4() {
             return false;
         }
-        if address::is_metadata(ip) && self.prefix != bits(ip) {
+        if address::is_own(ip) && self.prefix != bits(ip) {
             return false;
         }
         self.masked(ip) == to_bits(self.base)
@@ -179,12 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn a_range_never_opens_a_metadata_address() {
-        assert!(!permits("169.254.0.0/16", "169.254.169.254"));
+    fn a_range_never_opens_an_address_of_the_machines_own() {
+        assert!(!permits("168.0.0.0/8", "168.63.129.16"));
+        assert!(!permits("169.0.0.0/8", "169.254.169.254"));
+        assert!(!permits("169.0.0.0/8", "169.254.1.1"));
         assert!(!permits("fd00::/8", "fd00:ec2::254"));
         assert!(!permits("64:ff9b::/96", "64:ff9b::a9fe:a9fe"));
-        assert!(permits("169.254.0.0/16", "169.254.1.1"));
-        assert!(permits("169.254.169.254", "169.254.169.254"));
+        assert!(!permits("64:ff9b::/96", "64:ff9b::7f00:1"));
+        assert!(!permits("fe00::/7", "fe80::1"));
+        for own in ["169.254.169.254", "169.254.1.1", "127.0.0.1", "::1", "fe80::1"] {
+            assert!(permits(own, own), "{own}");
+        }
     }
 
     #[test]
@@ -202,6 +211,9 @@ mod tests {
             "localhost",
             "10.0.0.0/8, 10.1.0.0/16",
             "10.0.0.0/7",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "fe80::/64",
         ] {
             assert!(Networks::parse(list).is_err(), "{list:?}");
         }

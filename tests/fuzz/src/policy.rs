@@ -74,10 +74,10 @@ fn names(grant: Option<TcpGrant>, name: &str, reached: &mut Reached) {
         reached.push(if allowed { "address allowed" } else { "address denied" });
     }
     if let Ok(ip) = name.parse::<IpAddr>() {
-        let (public, metadata) = (address::is_public(ip), address::is_metadata(ip));
-        assert!(!(public && metadata), "{ip} is both public and metadata");
+        let (public, own) = (address::is_public(ip), address::is_own(ip));
+        assert!(!(public && own), "{ip} is both public and the machine's own");
         reached.extend(public.then_some("public"));
-        reached.extend(metadata.then_some("metadata"));
+        reached.extend(own.then_some("own"));
     }
 }
 

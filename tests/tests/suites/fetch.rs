@@ -91,12 +91,12 @@ async fn configured(site: &Site, web: &Server, grants: &str, egress: &str) -> Ga
     Gateway::start(site).await
 }
 
-const PUBLIC: &str = "http = [\"GET http://localhost:PORT/* @127.0.0.0/8\"]";
+const PUBLIC: &str = "http = [\"GET http://localhost:PORT/* @127.0.0.1,::1\"]";
 /// Not `/admin`.
 const SOME: &str = "http = [
-  \"GET http://localhost:PORT/ @127.0.0.0/8\",
-  \"GET http://localhost:PORT/secret-redirect @127.0.0.0/8\",
-  \"GET http://localhost:PORT/metadata-redirect @127.0.0.0/8\",
+  \"GET http://localhost:PORT/ @127.0.0.1,::1\",
+  \"GET http://localhost:PORT/secret-redirect @127.0.0.1,::1\",
+  \"GET http://localhost:PORT/metadata-redirect @127.0.0.1,::1\",
 ]";
 
 #[tokio::test]

@@ -33,6 +33,9 @@ env = { LANG = "en", GREETING_STYLE = "plain" }
 secrets = [{ from = "file:token", header = "authorization", value = "Bearer {}", to = "https://api.example.com" }]
 "#;
 
+/// Keys of the gateway's callers.
+const KEYS: usize = 32;
+
 /// The secret; a machine would have made another.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -107,7 +110,7 @@ pub(crate) async fn rows() -> Vec<Row> {
 
 async fn toolgate(site: &TempDir, guest: &Guest) -> Contender {
     std::fs::write(site.path().join("token"), TOKEN).expect("a secret");
-    let policy = Policy { grants: GRANTS, ..Policy::default() };
+    let policy = Policy { grants: GRANTS, keys: KEYS, ..Policy::default() };
     let server = Server::toolgate(site.path(), &[*guest], policy, SERVER_CPU).await;
     Contender::new("toolgate", Ok((server, Load::of(guest, 1))))
 }

@@ -62,6 +62,7 @@ impl Load {
         if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);
         }
+        command.args(server.headers.iter().flat_map(|header| ["--header", header]));
         command.args(self.more);
         command
     }
