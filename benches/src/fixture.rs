@@ -152,6 +152,7 @@ pub fn invocation(tool: usize, arguments: &str) -> Invocation {
         session: None,
         deadline: Instant::now() + Duration::from_secs(30),
         observer: Arc::new(Ignore),
+        notices: None,
         lease: Arc::new(()),
     }
 }
@@ -182,12 +183,7 @@ pub fn gateway(guest: &Guest, component: Component) -> Gateway {
 
 /// One call through all stages of the pipeline.
 pub async fn through_pipeline(gateway: &Gateway, guest: &Guest) {
-    let call = ToolCall {
-        view: View::All,
-        name: guest.public_tool(),
-        arguments: raw(guest.arguments),
-        session: None,
-    };
+    let call = ToolCall::new(View::All, guest.public_tool(), raw(guest.arguments));
     let completed = pipeline::call(gateway, &Principal::local(), call).await.expect("a completed call");
     assert!(completed.result.is_ok(), "{completed:?}");
 }

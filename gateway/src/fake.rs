@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use toolgate_runtime::events::{Backend, Denial, Observer, Stdio, Usage};
 use toolgate_runtime::limits::Limits;
+use toolgate_runtime::notice::Level;
 use toolgate_runtime::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox, Tool};
 
 use crate::admit::{Capacity, Gate};
@@ -35,6 +36,8 @@ pub(crate) enum Does {
     Flood(usize),
     /// Prints, and is denied something.
     Talk,
+    /// Tells how far it is that many times, with a pause after each, and logs at the end.
+    Tell(u32, Duration),
 }
 
 /// A sandbox of fake tools.
@@ -161,6 +164,16 @@ impl Sandbox for Fake {
                     allow: Some(r#"http = ["GET https://api.example.com/v1/x"]"#.into()),
                 });
                 text("talked")
+            }
+            Does::Tell(times, pause) => {
+                for i in 1..=*times {
+                    let progress = format!("{{\"progressToken\":7, \"progress\":{i}.50}}");
+                    invocation.notices.iter().for_each(|notices| notices.tell_progress(raw(&progress)));
+                    tokio::time::sleep(*pause).await;
+                }
+                let log = raw("{\"level\":\"info\",\"data\":\"done\"}");
+                invocation.notices.iter().for_each(|n| n.tell_log(Level::Info, log.clone()));
+                text("told")
             }
         }
     }

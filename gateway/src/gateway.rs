@@ -21,6 +21,8 @@ pub struct GatewaySettings {
     pub session_ttl: Duration,
     /// How long clients may keep a tool list (`ttlMs`).
     pub tools_ttl: Duration,
+    /// Whether there are servers that may send log messages.
+    pub logging: bool,
 }
 
 impl Default for GatewaySettings {
@@ -30,6 +32,7 @@ impl Default for GatewaySettings {
             session_key: SessionKey::random(),
             session_ttl: Duration::from_secs(24 * 60 * 60),
             tools_ttl: Duration::from_secs(60),
+            logging: false,
         }
     }
 }
@@ -40,6 +43,7 @@ pub struct Gateway {
     catalog: ArcSwapOption<Catalog>,
     sessions: Sessions,
     tools_ttl: Duration,
+    logging: bool,
 }
 
 impl Gateway {
@@ -58,6 +62,7 @@ impl Gateway {
             catalog: ArcSwapOption::empty(),
             sessions: Sessions::new(settings.session_key, settings.session_ttl),
             tools_ttl: settings.tools_ttl,
+            logging: settings.logging,
         }
     }
 
@@ -82,6 +87,10 @@ impl Gateway {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    pub(crate) fn logging(&self) -> bool {
+        self.logging
     }
 
     pub(crate) fn tools_ttl(&self) -> Duration {

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::timeout_at;
 use toolgate_runtime::events::Usage;
+use toolgate_runtime::notice::Notices;
 use toolgate_runtime::sandbox::{CallError, Invocation, Outcome, SessionId};
 
 use crate::admit::{Admitted, admit};
@@ -46,6 +47,16 @@ pub struct ToolCall {
     pub arguments: Box<RawValue>,
     /// The session that it belongs to, where the client has one.
     pub session: Option<SessionId>,
+    /// What its client wants to hear meanwhile.
+    pub notices: Option<Notices>,
+}
+
+impl ToolCall {
+    /// A call without a session, whose client wants to hear nothing but the answer.
+    #[must_use]
+    pub fn new(view: View, name: String, arguments: Box<RawValue>) -> Self {
+        Self { view, name, arguments, session: None, notices: None }
+    }
 }
 
 /// A call that reached its sandbox, or would have if its server were available.
@@ -88,7 +99,7 @@ async fn stages(
     record.resolved(&resolved);
     let authorized = authorize(principal, &call.name, resolved)?;
     let admitted = admit(authorized, call.arguments.get().len()).await?;
-    let result = invoke(&admitted, (call.arguments, call.session), record).await;
+    let result = invoke(&admitted, call, record).await;
     Ok(Completed { result, usage: record.usage() })
 }
 
@@ -115,7 +126,7 @@ fn resolve(
 
 async fn invoke(
     admitted: &Admitted,
-    (arguments, session): (Box<RawValue>, Option<SessionId>),
+    ToolCall { arguments, session, notices, .. }: ToolCall,
     record: &CallRecord,
 ) -> Result<Outcome, CallError> {
     let resolved = admitted.authorized().resolved();
@@ -129,6 +140,7 @@ async fn invoke(
         session,
         deadline: admitted.deadline(),
         observer: record.observer(),
+        notices,
         lease: admitted.lease(),
     };
     let latest = admitted.deadline() + DEADLINE_GRACE;

@@ -8,7 +8,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
+//! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], [`egress`] |
 //! | 4 | [`wasm`], [`docker`] |
@@ -22,6 +22,7 @@ pub mod egress;
 pub mod events;
 pub mod host;
 pub mod limits;
+pub mod notice;
 pub mod peer;
 pub mod policy;
 pub mod sandbox;

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::answer::{Json, Text};
 use crate::events::{Backend, CallId, Observer};
+use crate::notice::Notices;
 
 /// A prepared server: describes its tools, runs calls. Every call starts from a fresh state and
 /// leaves none.
@@ -127,6 +128,8 @@ pub struct Invocation {
     pub deadline: Instant,
     /// Hears what happens.
     pub observer: Arc<dyn Observer>,
+    /// What the caller wants to hear meanwhile.
+    pub notices: Option<Notices>,
     /// To be kept until nothing is left of the call.
     pub lease: Lease,
 }

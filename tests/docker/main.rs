@@ -12,3 +12,4 @@ mod misbehaving;
 mod passed_on;
 mod servers;
 mod support;
+mod told;

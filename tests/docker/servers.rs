@@ -5,9 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use e2e::engine::SERVERS;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{Docked, READY, text, went_well};
+use super::told::stream;
 
 const EVERYTHING: &str = "/opt/npm/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
 const FILESYSTEM: &str = "/opt/npm/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
@@ -34,6 +35,20 @@ async fn everything_of_the_model_context_protocol() {
     assert!(content.iter().any(|part| part["type"] == "image" && part["data"].is_string()), "{image}");
     let wrong = docked.client().call("get-sum", json!({ "a": "two" })).await;
     assert!(wrong["isError"] == true, "{wrong}");
+}
+
+#[tokio::test]
+async fn everything_tells_how_far_a_long_operation_is() {
+    let docked = serve(&format!("[\"node\", \"{EVERYTHING}\"]"), "").await;
+    let arguments = json!({ "duration": 1, "steps": 4 });
+    let meta = json!({ "progressToken": "mine" });
+    let messages = stream(&docked.client(), "trigger-long-running-operation", arguments, meta).await;
+    let told: Vec<Value> = messages.iter().map(|message| serde_json::from_str(message).unwrap()).collect();
+    let (last, progress) = told.split_last().unwrap();
+    let steps: Vec<_> = progress.iter().map(|told| told["params"]["progress"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [1, 2, 3, 4], "{told:?}");
+    assert!(progress.iter().all(|told| told["params"]["progressToken"] == "mine"), "{told:?}");
+    went_well(&last["result"]);
 }
 
 #[tokio::test]

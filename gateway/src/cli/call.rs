@@ -69,12 +69,8 @@ impl Call {
             return Err(failure.hint_if_any(error.hint()));
         }
         let gateway = Gateway::new(catalog, GatewaySettings::default());
-        let call = ToolCall {
-            view: View::One(target.server.as_str().into()),
-            name: target.tool.clone(),
-            arguments,
-            session: None,
-        };
+        let view = View::One(target.server.as_str().into());
+        let call = ToolCall::new(view, target.tool.clone(), arguments);
         match pipeline::call(&gateway, &Principal::local(), call).await {
             Ok(completed) => self.print(completed),
             Err(error) => Err(refused(&gateway, &target, &error)),

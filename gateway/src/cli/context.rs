@@ -15,9 +15,7 @@ use super::failure::Failure;
 use super::progress;
 use crate::assemble::{AssembleError, Assembled, Assembler, Images};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::config::{
-    self, AdmissionConfig, Config, DockerConfig, EngineConfig, GatewayConfig, LogFormat, ServerConfig,
-};
+use crate::config::{self, AdmissionConfig, Config, DockerConfig, EngineConfig, LogFormat, ServerConfig};
 use crate::gateway::GatewaySettings;
 use crate::logging::{self, StartError};
 use crate::mcp::session::SessionKey;
@@ -178,8 +176,10 @@ pub(super) async fn resolve(
 }
 
 /// What the config says about the protocol.
-pub(super) fn gateway_settings(config: &GatewayConfig) -> GatewaySettings {
-    let mut settings = GatewaySettings::default();
+pub(super) fn gateway_settings(whole: &Config) -> GatewaySettings {
+    let config = &whole.gateway;
+    let logging = whole.servers.values().any(|server| server.container.is_some());
+    let mut settings = GatewaySettings { logging, ..GatewaySettings::default() };
     let key = config.session_key.as_ref();
     if let Some(key) = key.and_then(|key| SessionKey::from_secret(key.expose().as_bytes())) {
         settings.session_key = key;

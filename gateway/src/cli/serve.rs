@@ -50,7 +50,7 @@ impl Serve {
         let (first, second) = signals()?;
         let listener = listen(config.gateway.listen)?;
         let assembler = Setup::of(&config).assembler(context)?;
-        let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
+        let gateway = Arc::new(Gateway::starting(gateway_settings(&config)));
         let address = listener.local_addr().unwrap_or(config.gateway.listen);
         let (memory, answer) = memory_and_answer(&config);
         let settings = config.gateway.http.clone().within(memory, answer);

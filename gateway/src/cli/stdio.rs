@@ -36,7 +36,7 @@ impl Stdio {
         for note in assembler.notes() {
             tracing::warn!("{note}");
         }
-        let gateway = Arc::new(Gateway::starting(gateway_settings(&config.gateway)));
+        let gateway = Arc::new(Gateway::starting(gateway_settings(&config)));
         let (ready, is_ready) = oneshot::channel();
         let servers = config.servers.into_values().collect();
         let told = (progress::logged(), Arc::new(tell) as _);

@@ -1,10 +1,11 @@
 //! From a method's name to its answer: the one list of methods, per era.
 //!
-//! In two steps, so that a request's bytes need not be held while its tool runs: what is asked is
+//! In steps, so that a request's bytes need not be held while its tool runs: what is asked is
 //! read first, and then answered. An answer knows its size before it is written, so that whoever
 //! writes it can ask for the memory.
 
 use super::envelope::Request;
+use super::notices::{self, Heard, Wish};
 use super::params::Params;
 use super::revision::Revision;
 use super::session::SessionId;
@@ -25,13 +26,24 @@ pub struct Context {
     pub view: View,
 }
 
+/// The conversation that a request is a part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation<'a> {
+    /// Who asks, and where.
+    pub context: &'a Context,
+    /// What is spoken.
+    pub revision: Revision,
+    /// Where that revision has sessions.
+    pub session: Option<SessionId>,
+}
+
 /// A request that was read; it borrows nothing of its bytes.
 #[derive(Debug)]
 pub enum Asked {
     /// It is answered already.
     Answered(Answer),
-    /// A tool is to run.
-    Call(ToolCall, Revision),
+    /// A tool is to run, and its client wants to hear of it meanwhile.
+    Call(Box<ToolCall>, Revision, Wish),
 }
 
 /// The result of a request, to be written as JSON text.
@@ -51,28 +63,45 @@ pub enum Answer {
 /// Any [`Error`] that is known without running a tool.
 pub fn ask(
     gateway: &Gateway,
-    context: &Context,
-    revision: Revision,
+    conversation: Conversation<'_>,
     request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Asked, Error> {
+    let Conversation { context, revision, session } = conversation;
     let answer = match (&*request.method, revision.is_stateless()) {
-        ("tools/call", _) => return Ok(Asked::Call(tools_call::call(&context.view, params)?, revision)),
+        ("tools/call", _) => return call(gateway, conversation, params),
         ("tools/list", _) => Answer::Listed(tools_list::result(gateway, context, revision, params)?),
         ("server/discover", true) => Answer::Written(discover::result(gateway)),
         ("ping", false) => Answer::Written(b"{}".to_vec()),
+        ("logging/setLevel", false) if gateway.logging() => set_level(gateway, session, params)?,
         (method, _) => return Err(Error::MethodNotFound(method.to_owned())),
     };
     Ok(Asked::Answered(answer))
 }
 
+fn call(gateway: &Gateway, conversation: Conversation<'_>, params: &Params<'_>) -> Result<Asked, Error> {
+    let Conversation { context, revision, session } = conversation;
+    let call = ToolCall { session, ..tools_call::call(&context.view, params)? };
+    let level = session.and_then(|session| gateway.sessions().levels().get(session));
+    let wish = Wish::of(params, revision, level)?;
+    Ok(Asked::Call(Box::new(call), revision, wish))
+}
+
+fn set_level(gateway: &Gateway, session: Option<SessionId>, params: &Params<'_>) -> Result<Answer, Error> {
+    let level = params.level.ok_or_else(|| Error::InvalidParams("there is no `level`".to_owned()));
+    let level = notices::level(level?)?;
+    if let Some(session) = session {
+        gateway.sessions().levels().set(session, level);
+    }
+    Ok(Answer::Written(b"{}".to_vec()))
+}
+
 impl Asked {
-    /// The same, in a session.
-    #[must_use]
-    pub fn within(self, session: SessionId) -> Self {
+    /// What its client wants to hear until it is answered. Asked for once, before it is.
+    pub fn listen(&mut self) -> Option<Heard> {
         match self {
-            Self::Call(call, revision) => Self::Call(ToolCall { session: Some(session), ..call }, revision),
-            answered @ Self::Answered(_) => answered,
+            Self::Answered(_) => None,
+            Self::Call(call, _, wish) => std::mem::take(wish).open(call),
         }
     }
 
@@ -81,7 +110,7 @@ impl Asked {
     pub fn size(&self) -> usize {
         match self {
             Self::Answered(_) => 0,
-            Self::Call(call, _) => call.arguments.get().len(),
+            Self::Call(call, ..) => call.arguments.get().len(),
         }
     }
 
@@ -92,8 +121,8 @@ impl Asked {
     pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
         match self {
             Self::Answered(answer) => Ok(answer),
-            Self::Call(call, revision) => {
-                let completed = pipeline::call(gateway, principal, call).await?;
+            Self::Call(call, revision, _) => {
+                let completed = pipeline::call(gateway, principal, *call).await?;
                 Ok(Answer::Called(completed, revision))
             }
         }

@@ -1,14 +1,15 @@
 //! `server/discover` (2026-07-28): what this server speaks and can.
 
 use super::revision::SUPPORTED;
-use super::{CAPABILITIES, SERVER_INFO};
+use super::{SERVER_INFO, capabilities};
 use crate::gateway::Gateway;
 
 /// The result.
 #[must_use]
 pub fn result(gateway: &Gateway) -> Vec<u8> {
+    let capabilities = capabilities(gateway.logging());
     format!(
-        r#"{{"resultType":"complete","supportedVersions":{SUPPORTED},"capabilities":{CAPABILITIES},"ttlMs":{},"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{SERVER_INFO}}}}}"#,
+        r#"{{"resultType":"complete","supportedVersions":{SUPPORTED},"capabilities":{capabilities},"ttlMs":{},"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{SERVER_INFO}}}}}"#,
         gateway.tools_ttl().as_millis()
     )
     .into_bytes()

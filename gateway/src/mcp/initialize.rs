@@ -2,21 +2,23 @@
 
 use super::params::{Params, text};
 use super::revision::Revision;
-use super::{CAPABILITIES, SERVER_INFO};
+use super::{SERVER_INFO, capabilities};
 use crate::error::Error;
+use crate::gateway::Gateway;
 
 /// The revision to speak from now on, and the result.
 ///
 /// # Errors
 /// [`Error::InvalidParams`] without the client's wish.
-pub fn result(params: &Params<'_>) -> Result<(Revision, Vec<u8>), Error> {
+pub fn result(gateway: &Gateway, params: &Params<'_>) -> Result<(Revision, Vec<u8>), Error> {
     let wish = params
         .protocol_version
         .and_then(text)
         .ok_or_else(|| Error::InvalidParams("initialize needs `protocolVersion`, a string".to_owned()))?;
     let revision = Revision::negotiate(&wish);
+    let capabilities = capabilities(gateway.logging());
     let result = format!(
-        r#"{{"protocolVersion":"{}","capabilities":{CAPABILITIES},"serverInfo":{SERVER_INFO}}}"#,
+        r#"{{"protocolVersion":"{}","capabilities":{capabilities},"serverInfo":{SERVER_INFO}}}"#,
         revision.as_str()
     );
     Ok((revision, result.into_bytes()))

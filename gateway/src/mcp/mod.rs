@@ -12,6 +12,7 @@ pub mod flight;
 pub mod headers;
 pub mod id;
 pub mod initialize;
+pub mod notices;
 pub mod params;
 mod passed_on;
 pub mod revision;
@@ -26,5 +27,7 @@ pub(crate) const SERVER_INFO: &str =
     concat!(r#"{"name":"toolgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
 /// The capabilities of every revision, as JSON: tools, whose list never changes under a client
-/// without its asking again.
-pub(crate) const CAPABILITIES: &str = r#"{"tools":{}}"#;
+/// without its asking again; and log messages, where there are servers that may send some.
+pub(crate) fn capabilities(logging: bool) -> &'static str {
+    if logging { r#"{"logging":{},"tools":{}}"# } else { r#"{"tools":{}}"# }
+}

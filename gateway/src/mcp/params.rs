@@ -26,11 +26,15 @@ pub struct Params<'a> {
     /// `notifications/cancelled`: the request that is withdrawn.
     #[serde(borrow, default, deserialize_with = "present", rename = "requestId")]
     pub request_id: Option<&'a RawValue>,
+    /// `logging/setLevel`: from which level on.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub level: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
     meta: Option<&'a RawValue>,
 }
 
-/// The members of `_meta` by which a stateless request says what a session would know.
+/// The members of `_meta` by which a request says what it wants to hear, and a stateless one what a session
+/// would know.
 #[derive(Debug, Default, Deserialize)]
 pub struct Meta<'a> {
     /// The revision that the request is written in.
@@ -49,6 +53,12 @@ pub struct Meta<'a> {
         rename = "io.modelcontextprotocol/clientCapabilities"
     )]
     pub client_capabilities: Option<&'a RawValue>,
+    /// By which name the client wants to hear how far the request is.
+    #[serde(borrow, default, deserialize_with = "present", rename = "progressToken")]
+    pub progress_token: Option<&'a RawValue>,
+    /// From which level on it wants to hear what is logged.
+    #[serde(borrow, default, deserialize_with = "present", rename = "io.modelcontextprotocol/logLevel")]
+    pub log_level: Option<&'a RawValue>,
 }
 
 impl<'a> Params<'a> {

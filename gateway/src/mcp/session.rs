@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::flight::Flight;
 use super::id::Id;
+use super::notices::Levels;
 use super::revision::Revision;
 use crate::auth::Principal;
 use crate::error::Error;
@@ -90,19 +91,26 @@ pub struct Sessions {
     ttl: Duration,
     ended: Mutex<BTreeSet<(u64, SessionId)>>,
     flight: Flight<(SessionId, Id)>,
+    levels: Levels,
 }
 
 impl Sessions {
     /// Sessions signed with `key` that live for `ttl`.
     #[must_use]
     pub fn new(key: SessionKey, ttl: Duration) -> Self {
-        Self { key, ttl, ended: Mutex::default(), flight: Flight::default() }
+        Self { key, ttl, ended: Mutex::default(), flight: Flight::default(), levels: Levels::default() }
     }
 
     /// The requests in flight of all sessions.
     #[must_use]
     pub fn flight(&self) -> &Flight<(SessionId, Id)> {
         &self.flight
+    }
+
+    /// From which level on sessions hear what is logged.
+    #[must_use]
+    pub fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     /// A token for a new session, for `principal` alone.
@@ -142,6 +150,7 @@ impl Sessions {
             ended.pop_first();
         }
         drop(ended);
+        self.levels.forget(session.id);
         self.flight.cancel_where(|(id, _)| *id == session.id);
     }
 

@@ -41,7 +41,7 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<ToolCall, Error> {
         Some(_) => return Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
     };
     let name = name[..name.floor_char_boundary(MAX_NAME)].to_owned();
-    Ok(ToolCall { view: view.clone(), name, arguments, session: None })
+    Ok(ToolCall::new(view.clone(), name, arguments))
 }
 
 fn empty_object() -> Box<RawValue> {

@@ -56,7 +56,7 @@ impl Events {
 }
 
 fn call(name: &str) -> ToolCall {
-    ToolCall { view: View::All, name: name.to_owned(), arguments: raw("{}"), session: None }
+    ToolCall::new(View::All, name.to_owned(), raw("{}"))
 }
 
 #[tokio::test]

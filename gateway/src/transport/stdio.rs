@@ -20,13 +20,14 @@ use crate::auth::Principal;
 use crate::catalog::View;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::mcp::answer::{Answer, Context, ask};
+use crate::mcp::answer::{Answer, Context, Conversation, ask};
 use crate::mcp::batch::Batch;
 use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request};
 use crate::mcp::era::{self, Era};
 use crate::mcp::flight::Flight;
 use crate::mcp::id::Id;
 use crate::mcp::initialize;
+use crate::mcp::notices::Heard;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::SessionId;
@@ -320,7 +321,7 @@ impl Client {
         let revision = match era::over_stdio(&params.meta()?)? {
             Era::Stateless(revision) => revision,
             Era::Session(_) if request.method == "initialize" => {
-                let (revision, result) = initialize::result(&params)?;
+                let (revision, result) = initialize::result(&self.gateway, &params)?;
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
                 return Ok(Answer::Written(result));
             }
@@ -331,9 +332,42 @@ impl Client {
                 None => return Err(era::version_missing()),
             },
         };
-        let asked = ask(&self.gateway, &self.context, revision, request, &params)?.within(SESSION);
+        let conversation = Conversation { context: &self.context, revision, session: Some(SESSION) };
+        let mut asked = ask(&self.gateway, conversation, request, &params)?;
+        let heard = asked.listen();
         let answer = asked.answer(&self.gateway, &self.context.principal);
-        self.flight.run(request.id.clone(), answer).await
+        let answer = self.flight.run(request.id.clone(), answer);
+        match heard {
+            None => answer.await,
+            Some(heard) => self.telling(heard, answer).await,
+        }
+    }
+
+    /// Writes what is told until the answer is there.
+    async fn telling(
+        &self,
+        mut heard: Heard,
+        answer: impl Future<Output = Result<Answer, Error>>,
+    ) -> Result<Answer, Error> {
+        let mut answer = pin!(answer);
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = poll_fn(|cx| heard.poll_next(cx)) => message,
+                answer = &mut answer => {
+                    while let Some(message) = heard.told() {
+                        self.tell(message).await;
+                    }
+                    return answer;
+                }
+            };
+            self.tell(message).await;
+        }
+    }
+
+    async fn tell(&self, message: Vec<u8>) {
+        // Fails only when the writer has ended, and then all of this is dropped.
+        let _ = self.answers.send((message, self.budget.share())).await;
     }
 
     fn notify(&self, notification: &Notification<'_>) {

@@ -14,6 +14,7 @@ use super::container::Container;
 use super::error::StartError;
 use super::output::{Belonging, Output};
 use crate::events::Observer;
+use crate::notice::Notices;
 use crate::peer::client::{self, Greeting, Offered};
 use crate::peer::{Ended, RequestError};
 use crate::sandbox::CallError;
@@ -38,6 +39,8 @@ pub(super) struct Instance {
     memory: u64,
     /// Bytes that a result may have.
     result: u64,
+    /// Whether its server takes a level for what it logs.
+    logging: bool,
     since: Instant,
     /// Its place among the containers that the server may have; goes last.
     _place: OwnedSemaphorePermit,
@@ -63,18 +66,22 @@ impl Instance {
         let started = Container::start(&blueprint.engine, body, Arc::clone(&output), blueprint.message());
         let container = timeout_at(until.into(), started).await.map_err(late)??;
         let number = IDS.fetch_add(1, Ordering::Relaxed);
-        let instance = Self {
+        let mut instance = Self {
             number,
             container,
             output,
             memory: blueprint.wanted.memory,
             result: blueprint.policy.limits.output,
+            logging: false,
             since: Instant::now(),
             _place: place,
         };
         let greeting = timeout_at(until.into(), client::initialize(instance.container.session())).await;
         match greeting.map_err(late)? {
-            Ok(greeting) => Ok((instance, greeting)),
+            Ok(greeting) => {
+                instance.logging = greeting.logging;
+                Ok((instance, greeting))
+            }
             Err(error) => Err(instance.failed(error).await),
         }
     }
@@ -93,9 +100,22 @@ impl Instance {
         self.output.belongs_to(observer)
     }
 
+    /// From now on the server logs what a caller wants to hear. Of use where no other caller has it.
+    pub(super) async fn log_for(&self, notices: Option<&Notices>) {
+        if let Some(level) = notices.and_then(Notices::level).filter(|_| self.logging) {
+            // Whatever it answers: it may log all the same.
+            drop(client::set_level(self.container.session(), level).await);
+        }
+    }
+
     /// Runs a tool.
-    pub(super) async fn call(&self, tool: &str, arguments: &RawValue) -> Result<Box<RawValue>, CallError> {
-        let answer = client::call(self.container.session(), tool, arguments).await;
+    pub(super) async fn call(
+        &self,
+        tool: &str,
+        arguments: &RawValue,
+        notices: Option<&Notices>,
+    ) -> Result<Box<RawValue>, CallError> {
+        let answer = client::call(self.container.session(), tool, arguments, notices).await;
         match answer {
             Ok(result) => Ok(result),
             Err(RequestError::Refused(refusal)) => {

@@ -21,6 +21,7 @@ use super::owner::Owner;
 use super::pool::{Lifetime, Pool, PoolSettings};
 use super::spec::{USER, Wanted};
 use crate::events::{Backend, Observer};
+use crate::notice;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox};
 
@@ -191,7 +192,11 @@ impl Own {
         let place = self.pool.enter(invocation.session).await.map_err(unavailable)?;
         let observer = || Arc::clone(&invocation.observer);
         let belonging = (!place.shared).then(|| place.instance.belongs_to(observer()));
-        let answer = place.instance.call(function, &invocation.arguments).await;
+        let notices = invocation.notices.as_ref();
+        if !place.shared {
+            place.instance.log_for(notices).await;
+        }
+        let answer = place.instance.call(function, &invocation.arguments, notices).await;
         place.ended(belonging);
         let limit = self.policy.limits.output;
         let message = answer?;
@@ -243,7 +248,7 @@ impl Sandbox for DockerServer {
 
     /// The call is in its container; here are its arguments on their way, and its result, received and kept.
     fn footprint(&self, _: usize, arguments: usize) -> u64 {
-        2 * arguments as u64 + self.own.message as u64 + self.own.policy.limits.output
+        2 * arguments as u64 + self.own.message as u64 + self.own.policy.limits.output + notice::MAX_MEMORY
     }
 
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::session::{RequestError, Session};
+use crate::notice::{Level, Notices};
 
 /// Revisions that begin with `initialize`, newest first. A later one has no such beginning.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
@@ -26,6 +27,8 @@ pub struct Greeting {
     pub revision: String,
     /// Whether it has tools.
     pub tools: bool,
+    /// Whether it sends log messages, from a level on that it is told.
+    pub logging: bool,
 }
 
 /// A tool as its server published it.
@@ -76,6 +79,8 @@ struct Initialized {
 struct Capabilities {
     #[serde(default)]
     tools: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    logging: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -112,8 +117,9 @@ pub async fn initialize(session: &Session) -> Result<Greeting, ClientError> {
         return Err(ClientError::Revision(revision));
     }
     session.notify("notifications/initialized", "{}");
-    let tools = initialized.capabilities.tools.is_some();
-    Ok(Greeting { revision: initialized.protocol_version, tools })
+    let Capabilities { tools, logging } = initialized.capabilities;
+    let (tools, logging) = (tools.is_some(), logging.is_some());
+    Ok(Greeting { revision: initialized.protocol_version, tools, logging })
 }
 
 /// All its tools, page after page.
@@ -143,7 +149,8 @@ pub async fn tools(session: &Session) -> Result<Vec<Offered>, ClientError> {
     Err(ClientError::Endless(format!("{MAX_PAGES} pages")))
 }
 
-/// Runs a tool, of which `arguments` is a JSON object. The result is one, too.
+/// Runs a tool, of which `arguments` is a JSON object. The result is one, too. What the server tells
+/// meanwhile goes to `notices`.
 ///
 /// # Errors
 /// See [`RequestError`].
@@ -151,9 +158,25 @@ pub async fn call(
     session: &Session,
     tool: &str,
     arguments: &RawValue,
+    notices: Option<&Notices>,
 ) -> Result<Box<RawValue>, RequestError> {
-    let params = format!("{{\"name\":{},\"arguments\":{}}}", quoted(tool), arguments.get());
-    session.request("tools/call", &params).await
+    let params = |id: u64| {
+        let meta = match notices.is_some_and(Notices::progress) {
+            true => format!(",\"_meta\":{{\"progressToken\":{id}}}"),
+            false => String::new(),
+        };
+        format!("{{\"name\":{},\"arguments\":{}{meta}}}", quoted(tool), arguments.get())
+    };
+    session.request_with("tools/call", params, notices.cloned()).await
+}
+
+/// Tells the server from which level on its log messages are wanted.
+///
+/// # Errors
+/// See [`RequestError`].
+pub async fn set_level(session: &Session, level: Level) -> Result<(), RequestError> {
+    let params = format!("{{\"level\":\"{}\"}}", level.as_str());
+    session.request("logging/setLevel", &params).await.map(drop)
 }
 
 async fn ask(session: &Session, method: &'static str, params: &str) -> Result<Box<RawValue>, ClientError> {

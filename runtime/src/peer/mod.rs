@@ -4,6 +4,7 @@
 pub mod client;
 mod lines;
 mod message;
+mod notices;
 mod session;
 
 pub use message::{Notification, Refusal};

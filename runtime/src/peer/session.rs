@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::lines::Lines;
 use super::message::{self, Message, Notification, Refusal};
+use super::notices;
+use crate::notice::Notices;
 
 /// Lines that wait to be written. Whoever sends more waits. Against a server that does not read.
 const MAX_WAITING: usize = 64;
@@ -68,9 +70,16 @@ struct State {
     received: Lines,
     /// `None` once it is over: then whoever writes them has no more to wait for.
     lines: Option<mpsc::Sender<Vec<u8>>>,
-    pending: HashMap<u64, oneshot::Sender<Answer>>,
+    pending: HashMap<u64, Pending>,
     last: u64,
     ended: Option<Ended>,
+}
+
+/// A request without an answer.
+pub(super) struct Pending {
+    answer: oneshot::Sender<Answer>,
+    /// Where what the server tells meanwhile goes.
+    pub(super) notices: Option<Notices>,
 }
 
 type Answer = Result<Box<RawValue>, Refusal>;
@@ -137,9 +146,23 @@ impl Session {
     /// # Errors
     /// See [`RequestError`].
     pub async fn request(&self, method: &str, params: &str) -> Result<Box<RawValue>, RequestError> {
-        let (id, lines, answer) = self.register()?;
+        self.request_with(method, |_| params.to_owned(), None).await
+    }
+
+    /// The same with parameters that depend on the request's id, by which the server names it in what it
+    /// tells meanwhile.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn request_with(
+        &self,
+        method: &str,
+        params: impl FnOnce(u64) -> String,
+        notices: Option<Notices>,
+    ) -> Result<Box<RawValue>, RequestError> {
+        let (id, lines, answer) = self.register(notices)?;
         let mut waiting = Waiting { session: self, id, method, sent: false };
-        let line = message::request(id, method, params);
+        let line = message::request(id, method, &params(id));
         if lines.send(line).await.is_err() {
             return Err(self.gone());
         }
@@ -164,7 +187,7 @@ impl Session {
         }
     }
 
-    fn register(&self) -> Result<Registered, RequestError> {
+    fn register(&self, notices: Option<Notices>) -> Result<Registered, RequestError> {
         let mut state = self.state();
         let Some(lines) = state.lines.clone() else { return Err(state.gone()) };
         if state.pending.len() >= MAX_PENDING {
@@ -172,7 +195,7 @@ impl Session {
         }
         state.last += 1;
         let (id, (sender, receiver)) = (state.last, oneshot::channel());
-        state.pending.insert(id, sender);
+        state.pending.insert(id, Pending { answer: sender, notices });
         Ok((id, lines, receiver))
     }
 
@@ -185,12 +208,15 @@ impl Session {
                 let waiting = self.state().pending.remove(&id);
                 // An answer to a request that was withdrawn.
                 let Some(waiting) = waiting else { return };
-                drop(waiting.send(answer));
+                drop(waiting.answer.send(answer));
             }
             Some(Message::Request { id, method }) => {
                 self.send(message::answer(&id, &method));
             }
-            Some(Message::Notification(notification)) => self.0.listener.notified(&notification),
+            Some(Message::Notification(notification)) => {
+                let rest = notices::tell(&self.state().pending, notification);
+                rest.into_iter().for_each(|notification| self.0.listener.notified(&notification));
+            }
             None => self.0.listener.noise(line),
         }
     }

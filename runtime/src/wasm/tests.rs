@@ -106,6 +106,7 @@ fn invocation(component: &Component, tool: &str, arguments: &str) -> (Invocation
         session: None,
         deadline: Instant::now() + Duration::from_secs(20),
         observer: heard.clone(),
+        notices: None,
         lease: Arc::new(()),
     };
     (invocation, heard)

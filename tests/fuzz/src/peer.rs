@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use serde_json::value::RawValue;
+use toolgate_runtime::notice::{Level, Notice, Notices};
 use toolgate_runtime::peer::{Listener, Notification, RequestError, Session};
 
 use crate::Reached;
@@ -19,7 +20,8 @@ const MAX_ANSWER: usize = 256;
 pub fn peer(data: &[u8]) -> Reached {
     let heard = Arc::new(Heard::default());
     let (session, mut lines) = Session::new(LIMIT, Arc::clone(&heard) as Arc<dyn Listener>);
-    let mut request = pin!(session.request("tools/call", "{}"));
+    let (notices, mut told) = Notices::wanted(true, Some(Level::Debug));
+    let mut request = pin!(session.request_with("tools/call", |_| "{}".to_owned(), Some(notices)));
     let mut context = Context::from_waker(Waker::noop());
     assert!(request.as_mut().poll(&mut context).is_pending(), "nothing was answered yet");
     let (first, rest) = data.split_at(data.len() / 2);
@@ -29,6 +31,11 @@ pub fn peer(data: &[u8]) -> Reached {
     let mut reached = heard.all();
     if let Poll::Ready(answer) = answer {
         reached.push(name(&answer));
+    }
+    while let Ok(notice) = told.try_recv() {
+        let (Notice::Progress(params) | Notice::Log(params)) = notice;
+        assert!(params.get().len() <= LIMIT, "a notice is a part of a line");
+        reached.push("told");
     }
     assert!(lines.try_recv().is_ok(), "the request was sent");
     while let Ok(line) = lines.try_recv() {

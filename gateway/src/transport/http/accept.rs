@@ -13,10 +13,18 @@ pub(super) enum Format {
     EventStream,
 }
 
-/// The format that the client accepts; without a word from it, JSON.
-pub(super) fn format(headers: &HeaderMap) -> Result<Format, Error> {
-    let mut asked = false;
-    let mut events = false;
+/// What a client accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// How an answer by itself is framed.
+    pub(super) format: Format,
+    /// Whether a stream of events may come in its place.
+    pub(super) events: bool,
+}
+
+/// What the client accepts; without a word from it, JSON.
+pub(super) fn accepted(headers: &HeaderMap) -> Result<Accepted, Error> {
+    let (mut asked, mut json, mut events) = (false, false, false);
     for value in headers.get_all(header::ACCEPT) {
         for range in value.as_bytes().split(|byte| *byte == b',') {
             let Ok(range) = std::str::from_utf8(range) else { continue };
@@ -27,17 +35,19 @@ pub(super) fn format(headers: &HeaderMap) -> Result<Format, Error> {
             }
             match media.trim().to_ascii_lowercase().as_str() {
                 "" => continue,
-                "application/json" | "application/*" | "*/*" => return Ok(Format::Json),
+                "application/json" | "application/*" => json = true,
                 "text/event-stream" | "text/*" => events = true,
+                // Who takes anything has not said that it reads streams.
+                "*/*" => json = true,
                 _ => {}
             }
             asked = true;
         }
     }
-    match (asked, events) {
-        (false, _) => Ok(Format::Json),
-        (true, true) => Ok(Format::EventStream),
-        (true, false) => Err(Error::NotAcceptable),
+    match (asked, json, events) {
+        (false, ..) | (_, true, _) => Ok(Accepted { format: Format::Json, events }),
+        (true, false, true) => Ok(Accepted { format: Format::EventStream, events }),
+        (true, false, false) => Err(Error::NotAcceptable),
     }
 }
 
@@ -69,9 +79,22 @@ mod tests {
     use super::*;
 
     fn accepting(value: &str) -> Result<Format, Error> {
+        both(value).map(|accepted| accepted.format)
+    }
+
+    fn both(value: &str) -> Result<Accepted, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, value.parse().unwrap());
-        format(&headers)
+        accepted(&headers)
+    }
+
+    #[test]
+    fn a_stream_is_for_who_says_that_it_takes_one() {
+        assert!(both("application/json, text/event-stream").unwrap().events);
+        assert!(both("text/event-stream").unwrap().events);
+        for value in ["application/json", "*/*", "application/json, text/event-stream;q=0"] {
+            assert!(!both(value).unwrap().events, "{value}");
+        }
     }
 
     #[test]
@@ -85,7 +108,7 @@ mod tests {
         ] {
             assert_eq!(accepting(value).unwrap(), Format::Json, "{value}");
         }
-        assert_eq!(format(&HeaderMap::new()).unwrap(), Format::Json);
+        assert_eq!(accepted(&HeaderMap::new()).unwrap(), Accepted { format: Format::Json, events: false });
     }
 
     #[test]

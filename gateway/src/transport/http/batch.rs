@@ -56,7 +56,7 @@ impl Post<'_> {
         }
         match batch.finish() {
             None => reply::empty(StatusCode::ACCEPTED),
-            Some(answers) => reply::written(self.format, share, answers),
+            Some(answers) => reply::written(self.accepted.format, share, answers),
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::Either;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -148,8 +149,12 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
     let service = service_fn(|request| {
         let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
         async move {
-            let _busy = connection.phase.busy();
-            Ok::<_, Infallible>(route(&shared, &connection, request).await)
+            let busy = Phase::busy(&connection);
+            let mut reply = route(&shared, &connection, request).await;
+            if let Either::Right(events) = reply.body_mut() {
+                events.keep(busy);
+            }
+            Ok::<_, Infallible>(reply)
         }
     });
     let io = TokioIo::new(guarded);

@@ -8,6 +8,7 @@ mod accept;
 mod batch;
 mod body;
 mod cors;
+mod events;
 mod hosts;
 mod listen;
 mod post;

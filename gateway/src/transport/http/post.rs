@@ -2,17 +2,21 @@
 //!
 //! What a body asks is read first; then the body is let go of, and the request runs.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 
-use super::accept::{self, Format};
+use super::accept::{self, Accepted, Format};
 use super::body::{self, Whole};
+use super::events::Events;
 use super::listen::Shared;
 use super::reply::{self, Reply};
 use super::stream::Phase;
 use crate::auth::Principal;
 use crate::error::Error;
-use crate::mcp::answer::{Answer, Asked, Context, ask};
+use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
 use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call};
 use crate::mcp::era::{self, Era};
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
@@ -20,16 +24,16 @@ use crate::mcp::id::Id;
 use crate::mcp::initialize;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
-use crate::mcp::session::Session;
+use crate::mcp::session::{Session, SessionId};
 use crate::respond;
-use crate::transport::budget::UNIT;
+use crate::transport::budget::{Share, UNIT};
 
 /// What one POST brings along.
 pub(super) struct Post<'a> {
     pub(super) shared: &'a Shared,
     pub(super) headers: &'a HeaderMap,
     context: Context,
-    pub(super) format: Format,
+    pub(super) accepted: Accepted,
     /// The version header, and its revision if it is one.
     version: Option<&'a str>,
     pub(super) revision: Option<Revision>,
@@ -95,10 +99,10 @@ fn session(shared: &Shared, principal: &Principal, headers: &HeaderMap) -> Resul
 impl<'a> Post<'a> {
     fn new(shared: &'a Shared, headers: &'a HeaderMap, context: Context) -> Result<Self, Error> {
         accept::check_content_type(headers)?;
-        let format = accept::format(headers)?;
+        let accepted = accept::accepted(headers)?;
         let version = headers::single(headers, PROTOCOL_VERSION, "MCP-Protocol-Version")?;
         let revision = version.and_then(Revision::parse);
-        Ok(Self { shared, headers, context, format, version, revision })
+        Ok(Self { shared, headers, context, accepted, version, revision })
     }
 
     async fn answer(&self, whole: Whole) -> Reply {
@@ -141,17 +145,17 @@ impl<'a> Post<'a> {
         match era::over_http(self.version, &params.meta()?)? {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
-                let asked = ask(&self.shared.gateway, &self.context, revision, request, &params)?;
+                let asked = ask(&self.shared.gateway, self.conversation(revision, None), request, &params)?;
                 Ok(Step::Run(Run { id: request.id.clone(), asked, session: None }))
             }
             Era::Session(_) if request.method == "initialize" => {
-                let (revision, result) = initialize::result(&params)?;
+                let (revision, result) = initialize::result(&self.shared.gateway, &params)?;
                 let sessions = self.shared.gateway.sessions();
                 let token = sessions.open(&self.context.principal, revision);
                 let answer = Answer::Written(result);
                 let size = respond::success_size(&request.id, &answer);
                 let write = |out: &mut _| respond::success(out, &request.id, &answer);
-                let reply = reply::message(self.format, None, size, write);
+                let reply = reply::message(self.accepted.format, None, size, write);
                 Ok(Step::Reply(reply::with_session(reply, &token)))
             }
             Era::Session(_) => self.in_session(self.session()?, request, &params).map(Step::Run),
@@ -164,30 +168,61 @@ impl<'a> Post<'a> {
         request: &Call<'_>,
         params: &Params<'_>,
     ) -> Result<Run, Error> {
-        let asked = ask(&self.shared.gateway, &self.context, session.revision, request, params)?;
-        let asked = asked.within(session.id);
+        let conversation = self.conversation(session.revision, Some(session.id));
+        let asked = ask(&self.shared.gateway, conversation, request, params)?;
         Ok(Run { id: request.id.clone(), asked, session: Some(session) })
     }
 
-    async fn run(&self, run: Run) -> Result<Reply, Error> {
+    fn conversation(&self, revision: Revision, session: Option<SessionId>) -> Conversation<'_> {
+        Conversation { context: &self.context, revision, session }
+    }
+
+    async fn run(&self, mut run: Run) -> Result<Reply, Error> {
         let mut share = self.shared.answers.share();
         // Before the tool runs, so that none runs in vain while clients read nothing.
         share.answer(UNIT)?;
+        let heard = if self.accepted.events { run.asked.listen() } else { None };
         let id = run.id.clone();
-        let answer = self.answered(run).await?;
-        let size = respond::success_size(&id, &answer);
+        let Some(mut heard) = heard else {
+            let answer = self.answered(run).await?;
+            return self.reply(&id, &answer, share);
+        };
+        let mut answered = Box::pin(self.answered(run));
+        let (first, answer) = tokio::select! {
+            biased;
+            first = poll_fn(|cx| heard.poll_next(cx)) => (first, None),
+            answer = &mut answered => match heard.told() {
+                Some(first) => (first, Some(answer)),
+                None => return self.reply(&id, &answer?, share),
+            },
+        };
+        let revision = self.revision;
+        let last = async move {
+            let answer = match answer {
+                Some(answer) => answer,
+                None => answered.await,
+            };
+            last(&id, revision, answer, share)
+        };
+        Ok(reply::events(Events::new(first, heard, Box::pin(last))))
+    }
+
+    fn reply(&self, id: &Id, answer: &Answer, mut share: Share) -> Result<Reply, Error> {
+        let size = respond::success_size(id, answer);
         share.answer(size)?;
-        let write = |out: &mut _| respond::success(out, &id, &answer);
-        Ok(reply::message(self.format, Some(share), size, write))
+        let write = |out: &mut _| respond::success(out, id, answer);
+        Ok(reply::message(self.accepted.format, Some(share), size, write))
     }
 
     /// Runs a request; the client of a session may cancel it meanwhile.
-    pub(super) async fn answered(&self, run: Run) -> Result<Answer, Error> {
-        let gateway = &self.shared.gateway;
-        let answer = run.asked.answer(gateway, &self.context.principal);
-        match run.session {
-            Some(session) => gateway.sessions().flight().run((session.id, run.id), answer).await,
-            None => answer.await,
+    pub(super) fn answered(&self, run: Run) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
+        let (gateway, principal) = (Arc::clone(&self.shared.gateway), self.context.principal.clone());
+        async move {
+            let answer = run.asked.answer(&gateway, &principal);
+            match run.session {
+                Some(session) => gateway.sessions().flight().run((session.id, run.id), answer).await,
+                None => answer.await,
+            }
         }
     }
 
@@ -253,6 +288,30 @@ impl<'a> Post<'a> {
 
     pub(super) fn refuse(&self, id: Option<&Id>, error: &Error) -> Reply {
         tracing::debug!(%error, code = error.code(), "refused a message");
-        reply::error(self.format, self.revision, id, error)
+        reply::error(self.accepted.format, self.revision, id, error)
+    }
+}
+
+/// The last message of a stream.
+fn last(
+    id: &Id,
+    revision: Option<Revision>,
+    outcome: Result<Answer, Error>,
+    mut share: Share,
+) -> Option<(Vec<u8>, Share)> {
+    let written = outcome.and_then(|answer| {
+        let size = respond::success_size(id, &answer);
+        share.answer(size)?;
+        let mut out = Vec::with_capacity(size);
+        respond::success(&mut out, id, &answer);
+        Ok(out)
+    });
+    match written {
+        Ok(message) => Some((message, share)),
+        Err(Error::Cancelled) => None,
+        Err(error) => {
+            let code = respond::wire(&error, revision).code;
+            Some((respond::error(Some(id), &error, code), share))
+        }
     }
 }

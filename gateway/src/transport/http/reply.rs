@@ -1,11 +1,13 @@
-//! Builds HTTP responses: status, headers, and a body that gives its memory back once written.
+//! Builds HTTP responses: status, headers, and a body that gives its memory back once written, or is a
+//! stream of events.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 
 use super::accept::Format;
+use super::events::Events;
 use crate::error::Error;
 use crate::mcp::headers::SESSION_ID;
 use crate::mcp::id::Id;
@@ -13,8 +15,8 @@ use crate::mcp::revision::Revision;
 use crate::respond;
 use crate::transport::budget::Share;
 
-/// A response with its whole body.
-pub(super) type Reply = Response<Full<Bytes>>;
+/// A response with its whole body, or with one that is yet to come.
+pub(super) type Reply = Response<Either<Full<Bytes>, Events>>;
 
 /// The frame of a message in an event stream: what is before it and after it.
 const EVENT: (&[u8], &[u8]) = (b"event: message\ndata: ", b"\n\n");
@@ -32,14 +34,31 @@ pub(super) fn message(
         write(&mut bytes);
         return with_type(StatusCode::OK, "application/json", Held { bytes, _share: share });
     }
-    bytes.extend_from_slice(EVENT.0);
-    write(&mut bytes);
-    respond::one_line(&mut bytes[EVENT.0.len()..]);
-    bytes.extend_from_slice(EVENT.1);
-    let mut reply = with_type(StatusCode::OK, "text/event-stream", Held { bytes, _share: share });
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    event(&mut bytes, write);
+    as_events(Either::Left(Full::new(Bytes::from_owner(Held { bytes, _share: share }))))
+}
+
+/// A stream of messages.
+pub(super) fn events(events: Events) -> Reply {
+    as_events(Either::Right(events))
+}
+
+fn as_events(body: Either<Full<Bytes>, Events>) -> Reply {
+    let mut reply = Response::new(body);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     reply
+}
+
+/// Writes a message as an event.
+pub(super) fn event(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(EVENT.0);
+    let begin = out.len();
+    write(out);
+    respond::one_line(&mut out[begin..]);
+    out.extend_from_slice(EVENT.1);
 }
 
 /// The same for a message that is written already.
@@ -65,7 +84,7 @@ pub(super) fn text(status: StatusCode, body: &'static str) -> Reply {
 
 /// A status and nothing else.
 pub(super) fn empty(status: StatusCode) -> Reply {
-    let mut reply = Reply::default();
+    let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = status;
     reply
 }
@@ -115,7 +134,7 @@ impl AsRef<[u8]> for Held {
 }
 
 fn with_type(status: StatusCode, kind: &'static str, body: Held) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from_owner(body)));
+    let mut reply = Response::new(Either::Left(Full::new(Bytes::from_owner(body))));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply

@@ -36,9 +36,9 @@ pub(super) struct Phase {
 
 impl Phase {
     /// Marks a request as being served, until the value is dropped.
-    pub(super) fn busy(&self) -> Busy<'_> {
-        self.turn.fetch_add(1, Ordering::Relaxed);
-        Busy(self)
+    pub(super) fn busy(connection: &Arc<Connection>) -> Busy {
+        connection.phase.turn.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(connection))
     }
 
     /// Notes that a body was left unread.
@@ -52,11 +52,11 @@ impl Phase {
 }
 
 /// A request being served.
-pub(super) struct Busy<'a>(&'a Phase);
+pub(super) struct Busy(Arc<Connection>);
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.turn.fetch_add(1, Ordering::Relaxed);
+        self.0.phase.turn.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -250,6 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let step = Pin::new(&mut self.stream).poll_flush(cx);
+        if step.is_ready() {
+            // All that there was is with the client; of a stream, more may come much later.
+            self.taking.since = None;
+        }
         self.watched(cx, step)
     }
 

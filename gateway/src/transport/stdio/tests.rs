@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::fake::{self, Fake};
+use crate::gateway::GatewaySettings;
 
 /// A client of a gateway over pipes.
 struct Host {
@@ -25,6 +26,10 @@ fn start() -> Host {
 
 fn start_with(settings: StdioSettings) -> Host {
     let (gateway, fake) = fake::gateway();
+    start_gateway(gateway, fake, settings)
+}
+
+fn start_gateway(gateway: Arc<Gateway>, fake: Arc<Fake>, settings: StdioSettings) -> Host {
     let (client, server) = tokio::io::duplex(64 * 1024);
     let (server_in, server_out) = tokio::io::split(server);
     let (client_in, client_out) = tokio::io::split(client);
@@ -247,4 +252,22 @@ async fn batches_are_of_one_revision() {
     assert_eq!(answers[1]["error"]["code"], -32601);
     host.initialize("2025-06-18").await;
     assert_eq!(host.ask(&batch).await["error"]["code"], -32600);
+}
+
+#[tokio::test]
+async fn what_a_call_tells_is_written_before_its_answer() {
+    let fake = Fake::new(&[("tell", fake::Does::Tell(2, Duration::from_millis(20)))]);
+    let catalog = fake::catalog(vec![fake::entry("fake", Arc::clone(&fake) as _)]);
+    let settings = GatewaySettings { logging: true, ..GatewaySettings::default() };
+    let gateway = Arc::new(Gateway::new(catalog, settings));
+    let mut host = start_gateway(gateway, fake, StdioSettings::default());
+    let meta = json!({ "progressToken": "t", "io.modelcontextprotocol/logLevel": "info" });
+    let mut call: Value =
+        serde_json::from_str(&stateless(1, "tools/call", json!({"name": "fake__tell"}))).unwrap();
+    call["params"]["_meta"].as_object_mut().unwrap().extend(meta.as_object().unwrap().clone());
+    let first = host.ask(&call.to_string()).await;
+    assert_eq!(first["params"], json!({ "progressToken": "t", "progress": 1.5 }));
+    assert_eq!(host.receive().await["params"]["progress"], 2.5);
+    assert_eq!(host.receive().await["method"], "notifications/message");
+    assert_eq!(host.receive().await["id"], 1);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::{Ended, Listener, Notification, RequestError, Session};
+use crate::notice::{Level, Notice, Notices};
 
 #[derive(Default)]
 struct Heard(Mutex<Vec<String>>);
@@ -46,11 +47,11 @@ async fn answers_find_their_requests_in_any_order() {
         ids[usize::from(line["method"] == "two")] = line["id"].as_u64().unwrap();
     }
     session.feed(format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":\"b\"}}\nstarting", ids[1]).as_bytes());
-    session.feed(b" up\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}\n");
+    session.feed(b" up\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n");
     session.feed(format!("{{\"id\":{},\"error\":{{\"code\":-1,\"message\":\"no\"}}}}\n", ids[0]).as_bytes());
     assert_eq!(second.await.unwrap().unwrap(), "\"b\"");
     assert_eq!(first.await.unwrap().unwrap_err().to_string(), "the server answered with error -1: no");
-    assert_eq!(*heard.0.lock().unwrap(), ["noise starting up", "notifications/message"]);
+    assert_eq!(*heard.0.lock().unwrap(), ["noise starting up", "notifications/tools/list_changed"]);
 }
 
 #[tokio::test]
@@ -98,4 +99,61 @@ async fn what_the_server_asks_is_answered_without_being_offered() {
     let (ping, roots) = (line(&mut lines).await, line(&mut lines).await);
     assert_eq!((&ping["id"], &ping["result"]), (&"a".into(), &serde_json::json!({})));
     assert_eq!((&roots["id"], &roots["error"]["code"]), (&5.into(), &(-32601).into()));
+}
+
+/// Parameters of a notice as text.
+fn told(reader: &mut mpsc::Receiver<Notice>) -> Vec<String> {
+    let notices = std::iter::from_fn(|| reader.try_recv().ok());
+    notices
+        .map(|notice| match notice {
+            Notice::Progress(params) => format!("progress {params}"),
+            Notice::Log(params) => format!("log {params}"),
+        })
+        .collect()
+}
+
+fn ask_and_listen(session: &Session) -> mpsc::Receiver<Notice> {
+    let (notices, reader) = Notices::wanted(true, Some(Level::Info));
+    let session = session.clone();
+    let params = |id| format!("{{\"_meta\":{{\"progressToken\":{id}}}}}");
+    tokio::spawn(async move { session.request_with("tools/call", params, Some(notices)).await.map(drop) });
+    reader
+}
+
+#[tokio::test]
+async fn progress_reaches_the_request_that_it_is_of_as_it_was_written() {
+    let (session, mut lines, heard) = session(1000);
+    let (mut first, mut second) = (ask_and_listen(&session), ask_and_listen(&session));
+    let ids = [line(&mut lines).await["id"].clone(), line(&mut lines).await["id"].clone()];
+    let progress = |token: &str| format!("{{ \"progress\":1.50,\"progressToken\" : {token}, \"x\":null}}");
+    for token in [ids[0].to_string(), ids[1].to_string(), "99".to_owned(), "\"a\"".to_owned()] {
+        let line = format!("{{\"method\":\"notifications/progress\",\"params\":{}}}\n", progress(&token));
+        session.feed(line.as_bytes());
+    }
+    assert_eq!(told(&mut first), [format!("progress {}", progress(&ids[0].to_string()))]);
+    assert_eq!(told(&mut second), [format!("progress {}", progress(&ids[1].to_string()))]);
+    session.feed(format!("{{\"id\":{},\"result\":1}}\n", ids[0]).as_bytes());
+    session
+        .feed(format!("{{\"method\":\"notifications/progress\",\"params\":{}}}\n", progress("1")).as_bytes());
+    assert!(told(&mut first).is_empty(), "after the answer there is nothing to tell");
+    assert!(heard.0.lock().unwrap().is_empty(), "and nobody else hears of it");
+}
+
+#[tokio::test]
+async fn what_is_logged_is_told_to_the_only_request_and_else_to_nobody() {
+    let (session, mut lines, _) = session(1000);
+    let log = |level: &str| {
+        let params = format!("{{\"level\":\"{level}\",\"data\":[1, 2]}}");
+        format!("{{\"method\":\"notifications/message\",\"params\":{params}}}\n")
+    };
+    let mut first = ask_and_listen(&session);
+    line(&mut lines).await;
+    for level in ["debug", "error", "loud"] {
+        session.feed(log(level).as_bytes());
+    }
+    assert_eq!(told(&mut first), ["log {\"level\":\"error\",\"data\":[1, 2]}"]);
+    let mut second = ask_and_listen(&session);
+    line(&mut lines).await;
+    session.feed(log("error").as_bytes());
+    assert!(told(&mut first).is_empty() && told(&mut second).is_empty(), "it may be about another caller");
 }

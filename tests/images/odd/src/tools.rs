@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{attempts, wire};
 
 /// Name and properties of each tool.
-const TOOLS: [(&str, &str); 18] = [
+const TOOLS: [(&str, &str); 20] = [
     ("fail", r#""message":{"type":"string"}"#),
     ("sleep-for", r#""milliseconds":{"type":"integer"}"#),
     ("hog", r#""milliseconds":{"type":"integer"}"#),
@@ -28,6 +29,8 @@ const TOOLS: [(&str, &str); 18] = [
     ("connect", r#""address":{"type":"string"}"#),
     ("refuse", ""),
     ("raw", r#""text":{"type":"string"}"#),
+    ("tell", r#""lines":{"type":"array","items":{"type":"string"}}"#),
+    ("level", ""),
 ];
 
 /// A tool that is only there after [`CHANGED`].
@@ -57,8 +60,14 @@ pub fn keeps_from_reading(line: &str) -> bool {
     line.contains(r#""name":"hog""#)
 }
 
-/// Runs a tool: its result, or its error, as JSON.
-pub fn call(name: &str, arguments: &Value) -> Result<String, String> {
+/// The level that was set last, as JSON.
+pub static LEVEL: Mutex<Value> = Mutex::new(Value::Null);
+
+/// Time between two lines of `tell`.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs a tool: its result, or its error, as JSON. `token` is what its progress is to be named by.
+pub fn call(name: &str, arguments: &Value, token: &Value) -> Result<String, String> {
     let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
     let text = |key: &str| arguments[key].as_str().unwrap_or_default();
     let number = |key: &str| arguments[key].as_u64().unwrap_or_default();
@@ -106,6 +115,14 @@ pub fn call(name: &str, arguments: &Value) -> Result<String, String> {
         "write" => tried(attempts::write(text("path"), size("bytes"))),
         "connect" => tried(attempts::connect(text("address"))),
         "refuse" => Err(r#"{"code":-32042,"message":"not today","data":{"a":1}}"#.to_owned()),
+        "tell" => {
+            for line in arguments["lines"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                wire::say(&line.replace("TOKEN", &token.to_string()));
+                std::thread::sleep(PAUSE);
+            }
+            done("told".to_owned())
+        }
+        "level" => done(LEVEL.lock().unwrap_or_else(PoisonError::into_inner).to_string()),
         "raw" => Ok(text("text").to_owned()),
         "change-tools" => {
             CHANGED.store(true, Ordering::Relaxed);

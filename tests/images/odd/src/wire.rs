@@ -22,6 +22,10 @@ pub fn serve(manners: &Manners) -> ExitCode {
                 answer(&id, &initialized(manners, &message).to_string());
             }
             Some("ping") => answer(&id, "{}"),
+            Some("logging/setLevel") => {
+                *tools::LEVEL.lock().unwrap_or_else(PoisonError::into_inner) = message["params"]["level"].clone();
+                answer(&id, "{}");
+            }
             Some("tools/list") => answer(&id, &page(manners, &message["params"])),
             Some("tools/call") => {
                 let (held, out_of_order) = (Arc::clone(&held), manners.out_of_order);
@@ -40,7 +44,7 @@ fn initialized(manners: &Manners, message: &Value) -> Value {
     let asked = message["params"]["protocolVersion"].as_str().unwrap_or_default();
     json!({
         "protocolVersion": manners.revision.as_deref().unwrap_or(asked),
-        "capabilities": { "tools": { "listChanged": true } },
+        "capabilities": { "logging": {}, "tools": { "listChanged": true } },
         "serverInfo": { "name": "odd", "version": "1" },
     })
 }
@@ -58,7 +62,8 @@ fn page(manners: &Manners, params: &Value) -> String {
 
 /// With `held`, the answer waits there for the next, and goes after it.
 fn called(id: &Value, params: &Value, held: Option<&Mutex<Option<String>>>) {
-    let result = tools::call(params["name"].as_str().unwrap_or_default(), &params["arguments"]);
+    let (name, token) = (params["name"].as_str().unwrap_or_default(), &params["_meta"]["progressToken"]);
+    let result = tools::call(name, &params["arguments"], token);
     let line = match result {
         Ok(result) => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#),
         Err(error) => format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#),

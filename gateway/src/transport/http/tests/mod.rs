@@ -3,6 +3,7 @@
 mod hygiene;
 mod keys;
 mod messages;
+mod notices;
 mod sessions;
 mod stateless;
 

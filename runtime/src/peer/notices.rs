@@ -1,0 +1,61 @@
+//! Which request a notification of the server belongs to.
+//!
+//! Progress carries the id of its request. A log message carries none: it is told where only one request
+//! is under way, and else to nobody, since it may be about another caller.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::message::Notification;
+use super::session::Pending;
+use crate::notice::{Level, Notices};
+
+const PROGRESS: &str = "notifications/progress";
+const LOG: &str = "notifications/message";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    progress_token: u64,
+}
+
+#[derive(Deserialize)]
+struct Log<'a> {
+    #[serde(borrow)]
+    level: Cow<'a, str>,
+}
+
+/// Tells what the notification says to whom it belongs; gives back one of another kind.
+pub(super) fn tell(pending: &HashMap<u64, Pending>, notification: Notification) -> Option<Notification> {
+    match notification.method.as_str() {
+        PROGRESS => progress(pending, notification),
+        LOG => log(pending, notification),
+        _ => return Some(notification),
+    };
+    None
+}
+
+fn progress(pending: &HashMap<u64, Pending>, notification: Notification) -> Option<()> {
+    let params = notification.params?;
+    let Progress { progress_token } = serde_json::from_str(params.get()).ok()?;
+    pending.get(&progress_token)?.notices.as_ref()?.tell_progress(params);
+    Some(())
+}
+
+fn log(pending: &HashMap<u64, Pending>, notification: Notification) -> Option<()> {
+    let notices = only(pending)?;
+    let params = notification.params?;
+    let Log { level } = serde_json::from_str(params.get()).ok()?;
+    notices.tell_log(Level::parse(&level)?, params);
+    Some(())
+}
+
+fn only(pending: &HashMap<u64, Pending>) -> Option<&Notices> {
+    let mut all = pending.values();
+    match (all.next(), all.next()) {
+        (Some(one), None) => one.notices.as_ref(),
+        _ => None,
+    }
+}
