@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use toolgate::admit::Gate;
 use toolgate::auth::Principal;
-use toolgate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState, View};
-use toolgate::pipeline::{self, ToolCall};
+use toolgate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState, View, Wanted};
+use toolgate::pipeline::{self, Call};
 use toolgate::{Gateway, GatewaySettings};
 use toolgate_runtime::artifact::{Artifact, Artifacts, ArtifactsOptions, Reference};
 use toolgate_runtime::events::{Backend, CallId, Ignore};
 use toolgate_runtime::host::Host;
 use toolgate_runtime::limits::Limits;
 use toolgate_runtime::policy::Policy;
-use toolgate_runtime::sandbox::{Invocation, Outcome, Sandbox};
+use toolgate_runtime::sandbox::{Invocation, Outcome, Sandbox, Target};
 use toolgate_runtime::wasm::{CompiledCache, Component, Engine, EngineOptions, Metering, PrepareOptions};
 
 /// A guest to measure and the call that is made of it.
@@ -147,7 +147,7 @@ impl Guest {
 pub fn invocation(tool: usize, arguments: &str) -> Invocation {
     Invocation {
         id: CallId(1),
-        tool,
+        target: Target::Tool(tool),
         arguments: raw(arguments),
         session: None,
         deadline: Instant::now() + Duration::from_secs(30),
@@ -183,7 +183,7 @@ pub fn gateway(guest: &Guest, component: Component) -> Gateway {
 
 /// One call through all stages of the pipeline.
 pub async fn through_pipeline(gateway: &Gateway, guest: &Guest) {
-    let call = ToolCall::new(View::All, guest.public_tool(), raw(guest.arguments));
+    let call = Call::new(View::All, Wanted::Tool(guest.public_tool()), raw(guest.arguments));
     let completed = pipeline::call(gateway, &Principal::local(), call).await.expect("a completed call");
     assert!(completed.result.is_ok(), "{completed:?}");
 }

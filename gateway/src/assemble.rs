@@ -12,7 +12,7 @@ use toolgate_runtime::artifact::{Artifact, ArtifactError, Artifacts, ArtifactsOp
 use toolgate_runtime::docker::{About, Address, AddressError, DockerError, DockerServer, Pulled, StartError};
 use toolgate_runtime::egress::{Egress, EgressError, EgressOptions};
 use toolgate_runtime::events::Backend;
-use toolgate_runtime::sandbox::Sandbox;
+use toolgate_runtime::sandbox::{Sandbox, Target};
 use toolgate_runtime::wasm::{
     CompiledCache, Component, Engine, EngineError, EngineOptions, Inspection, LoadError, PrepareOptions,
     inspect,
@@ -391,7 +391,7 @@ impl Assembler {
     /// A call that could never be admitted is a fault of the config, to be told at the start.
     fn check_footprint(&self, component: &Component) -> Result<(), ServerError> {
         let tools = 0..component.describe().tools.len();
-        let needs = tools.map(|tool| component.footprint(tool, 0)).max().unwrap_or(0);
+        let needs = tools.map(|tool| component.footprint(&Target::Tool(tool), 0)).max().unwrap_or(0);
         let memory = self.capacity.memory();
         if needs > memory {
             return Err(ServerError::Footprint { needs, memory });

@@ -6,10 +6,10 @@
 //! learn.
 
 use crate::auth::Principal;
-use crate::catalog::{Resolved, Server};
+use crate::catalog::{Resolved, Server, Wanted};
 use crate::error::Error;
 
-/// A tool that a principal may call. Made only by [`authorize`].
+/// What a principal may use. Made only by [`authorize`].
 #[derive(Debug)]
 pub struct Authorized {
     principal: Principal,
@@ -23,32 +23,32 @@ impl Authorized {
         &self.principal
     }
 
-    /// What is called.
+    /// What is used.
     #[must_use]
     pub fn resolved(&self) -> &Resolved {
         &self.resolved
     }
 }
 
-/// Decides whether `principal` may call what `called` was resolved to.
+/// Decides whether `principal` may use what `wanted` was resolved to.
 ///
 /// # Errors
-/// [`Error::ToolNotAllowed`] if the tool's server is not open to it.
-pub fn authorize(principal: &Principal, called: &str, resolved: Resolved) -> Result<Authorized, Error> {
-    check(principal, called, resolved.server())?;
+/// [`Error::NotAllowed`] if its server is not open to it.
+pub fn authorize(principal: &Principal, wanted: &Wanted, resolved: Resolved) -> Result<Authorized, Error> {
+    check(principal, wanted, resolved.server())?;
     Ok(Authorized { principal: principal.clone(), resolved })
 }
 
-/// The same decision where there is no tool yet, since its server is unavailable.
+/// The same decision where there is nothing yet, since its server is unavailable.
 ///
 /// # Errors
 /// As [`authorize`].
-pub fn check(principal: &Principal, called: &str, server: &Server) -> Result<(), Error> {
+pub fn check(principal: &Principal, wanted: &Wanted, server: &Server) -> Result<(), Error> {
     if principal.servers().has(server.name()) {
         return Ok(());
     }
-    Err(Error::ToolNotAllowed {
-        tool: called.to_owned(),
+    Err(Error::NotAllowed {
+        wanted: wanted.clone(),
         server: server.name().to_owned(),
         owner: principal.to_string(),
     })

@@ -7,6 +7,10 @@
 
 use std::time::Duration;
 
+use toolgate_runtime::sandbox::CallError;
+
+use crate::catalog::Wanted;
+
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -25,9 +29,9 @@ pub enum Error {
     /// Parameters that are no object, or lack what every request of their revision must have.
     #[error("invalid params: {0}")]
     Malformed(String),
-    /// A tool that is not in the catalog.
-    #[error("unknown tool: {0}")]
-    UnknownTool(String),
+    /// A tool, prompt or resource that is not in the catalog.
+    #[error("unknown {0}")]
+    Unknown(Wanted),
     /// HTTP headers that are missing or say other than the body.
     #[error("header mismatch: {0}")]
     HeaderMismatch(String),
@@ -49,16 +53,19 @@ pub enum Error {
     /// A server that is not open to the caller, whether or not there is one.
     #[error("not allowed: this key does not open server {0:?}")]
     ServerNotAllowed(String),
-    /// A tool of a server that is not open to the caller.
-    #[error("{tool:?} is not open to {owner:?}: add \"{server}\" to `servers` of its key in [auth.keys]")]
-    ToolNotAllowed {
-        /// As it was called.
-        tool: String,
+    /// Something of a server that is not open to the caller.
+    #[error("{owner:?} may not use the {wanted}: add \"{server}\" to `servers` of its key in [auth.keys]")]
+    NotAllowed {
+        /// As it was named.
+        wanted: Wanted,
         /// Whose it is.
         server: String,
-        /// Who called.
+        /// Who asked for it.
         owner: String,
     },
+    /// Something else than a tool whose server failed; a tool says so in its result.
+    #[error(transparent)]
+    Failed(#[from] CallError),
     /// A `Host` that is not this gateway's name.
     #[error("host not allowed: {0}")]
     Host(String),
@@ -144,14 +151,15 @@ impl Error {
             }
             Self::Internal(_) => "internal error".to_owned(),
             // Whether there is such a tool for others is not the caller's to learn.
-            Self::ToolNotAllowed { tool, .. } => Self::UnknownTool(tool.clone()).to_string(),
+            Self::NotAllowed { wanted, .. } => Self::Unknown(wanted.clone()).to_string(),
+            Self::Failed(error) => error.public(),
             Self::BodyBroken(_) => "the request body broke off".to_owned(),
             Self::Parse(_)
             | Self::InvalidRequest(_)
             | Self::MethodNotFound(_)
             | Self::InvalidParams(_)
             | Self::Malformed(_)
-            | Self::UnknownTool(_)
+            | Self::Unknown(_)
             | Self::HeaderMismatch(_)
             | Self::UnsupportedVersion(_)
             | Self::SessionMissing
@@ -186,14 +194,17 @@ impl Error {
             Self::InvalidRequest(_) => "invalid-request",
             Self::MethodNotFound(_) => "method-not-found",
             Self::InvalidParams(_) | Self::Malformed(_) => "invalid-params",
-            Self::UnknownTool(_) => "unknown-tool",
+            Self::Unknown(Wanted::Tool(_)) => "unknown-tool",
+            Self::Unknown(Wanted::Prompt(_)) => "unknown-prompt",
+            Self::Unknown(Wanted::Resource(_)) => "unknown-resource",
+            Self::Failed(error) => error.code(),
             Self::HeaderMismatch(_) => "header-mismatch",
             Self::UnsupportedVersion(_) => "unsupported-version",
             Self::SessionMissing => "session-missing",
             Self::SessionUnknown(_) => "session-unknown",
             Self::NoKey => "no-key",
             Self::BadKey => "bad-key",
-            Self::ServerNotAllowed(_) | Self::ToolNotAllowed { .. } => "not-allowed",
+            Self::ServerNotAllowed(_) | Self::NotAllowed { .. } => "not-allowed",
             Self::Host(_) => "host",
             Self::Origin(_) => "origin",
             Self::NotAcceptable => "not-acceptable",

@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 use toolgate_runtime::events::{Backend, Denial, Observer, Stdio, Usage};
 use toolgate_runtime::limits::Limits;
 use toolgate_runtime::notice::Level;
-use toolgate_runtime::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox, Tool};
+use toolgate_runtime::sandbox::{
+    CallError, Content, Description, Invocation, Listed, Outcome, Published, Sandbox, Target, Tool,
+};
 
 use crate::admit::{Capacity, Gate};
 use crate::catalog::{Catalog, CatalogSettings, ServerEntry, ServerState};
@@ -66,16 +68,46 @@ impl Fake {
             output_schema: None,
             published: None,
         };
+        let tools_of = tools.iter().map(|(name, _)| tool(name)).collect();
         Arc::new(Self {
-            description: Description {
-                tools: tools.iter().map(|(name, _)| tool(name)).collect(),
-                skipped: Vec::new(),
-            },
+            description: Description { tools: tools_of, ..Description::default() },
             does: tools.iter().map(|(_, does)| does.clone()).collect(),
             footprint: 0,
             begun: AtomicU32::new(0),
             ended: AtomicU32::new(0),
         })
+    }
+
+    /// A server that speaks MCP itself: a prompt, a resource of that URI, and a template of more.
+    pub(crate) fn of_mcp(prompt: &str, uri: &str, template: &str) -> Arc<Self> {
+        let listed = |key: &str, before: &str| {
+            let json = format!("{{{before}\"{key}\",\"x\":1.50}}");
+            let name = before.len() + 1..before.len() + key.len() + 3;
+            Listed { key: key.to_owned(), published: Published { json: raw(&json), name } }
+        };
+        let mut fake = Self::new(&[]);
+        Arc::get_mut(&mut fake).unwrap().description = Description {
+            prompts: vec![listed(prompt, "\"name\":")],
+            resources: vec![listed(uri, "\"name\":\"r\",\"uri\":")],
+            templates: vec![listed(template, "\"name\":\"t\",\"uriTemplate\":")],
+            ..Description::default()
+        };
+        fake
+    }
+
+    /// What such a server answers.
+    fn offered(&self, target: &Target, arguments: &RawValue) -> Result<Outcome, CallError> {
+        let message = match target {
+            Target::Prompt(prompt) => {
+                format!("{{\"messages\":[],\"y\":2.50,\"of\":[{prompt},{arguments}]}}")
+            }
+            Target::Resource(uri) if uri.ends_with("none") => {
+                return Err(CallError::Refused { code: -32002, message: "nothing there".into() });
+            }
+            Target::Resource(uri) => format!("{{\"contents\":[{{\"uri\":\"{uri}\",\"text\":\"t\"}}]}}"),
+            Target::Tool(_) => return Err(CallError::Internal("there is no such tool".into())),
+        };
+        Ok(Outcome { is_error: false, content: Content::Message(raw(&message)) })
     }
 
     /// One of each kind.
@@ -125,7 +157,7 @@ impl Sandbox for Fake {
         Backend::Wasm
     }
 
-    fn footprint(&self, _: usize, arguments: usize) -> u64 {
+    fn footprint(&self, _: &Target, arguments: usize) -> u64 {
         self.footprint + arguments as u64
     }
 
@@ -140,7 +172,10 @@ impl Sandbox for Fake {
             Ok(Outcome { is_error, content: Content::Value { structured, text: text.into() } })
         };
         let text = |text: &str| value(false, None, text);
-        match &self.does[invocation.tool] {
+        let Target::Tool(tool) = invocation.target else {
+            return self.offered(&invocation.target, &invocation.arguments);
+        };
+        match &self.does[tool] {
             Does::Echo => {
                 let structured = Some(invocation.arguments.clone().into());
                 value(false, structured, invocation.arguments.get())

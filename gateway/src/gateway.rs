@@ -21,8 +21,8 @@ pub struct GatewaySettings {
     pub session_ttl: Duration,
     /// How long clients may keep a tool list (`ttlMs`).
     pub tools_ttl: Duration,
-    /// Whether there are servers that may send log messages.
-    pub logging: bool,
+    /// Whether there are servers that speak MCP, and so may send log messages and have prompts and resources.
+    pub servers_of_mcp: bool,
 }
 
 impl Default for GatewaySettings {
@@ -32,7 +32,7 @@ impl Default for GatewaySettings {
             session_key: SessionKey::random(),
             session_ttl: Duration::from_secs(24 * 60 * 60),
             tools_ttl: Duration::from_secs(60),
-            logging: false,
+            servers_of_mcp: false,
         }
     }
 }
@@ -43,7 +43,7 @@ pub struct Gateway {
     catalog: ArcSwapOption<Catalog>,
     sessions: Sessions,
     tools_ttl: Duration,
-    logging: bool,
+    servers_of_mcp: bool,
 }
 
 impl Gateway {
@@ -62,7 +62,7 @@ impl Gateway {
             catalog: ArcSwapOption::empty(),
             sessions: Sessions::new(settings.session_key, settings.session_ttl),
             tools_ttl: settings.tools_ttl,
-            logging: settings.logging,
+            servers_of_mcp: settings.servers_of_mcp,
         }
     }
 
@@ -89,8 +89,8 @@ impl Gateway {
         &self.sessions
     }
 
-    pub(crate) fn logging(&self) -> bool {
-        self.logging
+    pub(crate) fn has_servers_of_mcp(&self) -> bool {
+        self.servers_of_mcp
     }
 
     pub(crate) fn tools_ttl(&self) -> Duration {

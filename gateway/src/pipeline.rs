@@ -1,7 +1,7 @@
 //! The stages of one call, in order. Read this file first.
 //!
 //! ```text
-//! bytes -> transport: Frame -> auth: Principal -> mcp: ToolCall        before this file
+//! bytes -> transport: Frame -> auth: Principal -> mcp: Call        before this file
 //!   1. begin      the record, so that whatever follows is written once
 //!   2. resolve    name -> Resolved: the tool exists and its server is ready
 //!   3. authorize  Resolved -> Authorized: this principal may call it
@@ -24,7 +24,7 @@ use toolgate_runtime::sandbox::{CallError, Invocation, Outcome, SessionId};
 use crate::admit::{Admitted, admit};
 use crate::auth::Principal;
 use crate::authorize::{self, authorize};
-use crate::catalog::{Catalog, Resolved, Unresolved, View};
+use crate::catalog::{Catalog, Resolved, Unresolved, View, Wanted};
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::observe::{CallRecord, Ending};
@@ -36,14 +36,14 @@ mod tests;
 /// gateway ends it. Against a sandbox that misses its own deadline.
 const DEADLINE_GRACE: Duration = Duration::from_millis(500);
 
-/// A call as a client asked for it.
+/// A call as a client asked for it: of a tool, or for a prompt or a resource.
 #[derive(Debug)]
-pub struct ToolCall {
+pub struct Call {
     /// The endpoint it came to.
     pub view: View,
-    /// The tool's name in that view.
-    pub name: String,
-    /// JSON text of an object.
+    /// What is to be used.
+    pub wanted: Wanted,
+    /// JSON text of an object; empty for a resource.
     pub arguments: Box<RawValue>,
     /// The session that it belongs to, where the client has one.
     pub session: Option<SessionId>,
@@ -51,11 +51,11 @@ pub struct ToolCall {
     pub notices: Option<Notices>,
 }
 
-impl ToolCall {
+impl Call {
     /// A call without a session, whose client wants to hear nothing but the answer.
     #[must_use]
-    pub fn new(view: View, name: String, arguments: Box<RawValue>) -> Self {
-        Self { view, name, arguments, session: None, notices: None }
+    pub fn new(view: View, wanted: Wanted, arguments: Box<RawValue>) -> Self {
+        Self { view, wanted, arguments, session: None, notices: None }
     }
 }
 
@@ -73,7 +73,7 @@ pub struct Completed {
 ///
 /// # Errors
 /// Whatever keeps the call from its sandbox. What goes wrong inside is in [`Completed::result`].
-pub async fn call(gateway: &Gateway, principal: &Principal, call: ToolCall) -> Result<Completed, Error> {
+pub async fn call(gateway: &Gateway, principal: &Principal, call: Call) -> Result<Completed, Error> {
     let record = CallRecord::begin(principal, &call);
     let outcome = stages(gateway, principal, call, &record).await;
     match &outcome {
@@ -86,7 +86,7 @@ pub async fn call(gateway: &Gateway, principal: &Principal, call: ToolCall) -> R
 async fn stages(
     gateway: &Gateway,
     principal: &Principal,
-    call: ToolCall,
+    call: Call,
     record: &CallRecord,
 ) -> Result<Completed, Error> {
     let catalog = gateway.require_catalog()?;
@@ -97,7 +97,7 @@ async fn stages(
         }
     };
     record.resolved(&resolved);
-    let authorized = authorize(principal, &call.name, resolved)?;
+    let authorized = authorize(principal, &call.wanted, resolved)?;
     let admitted = admit(authorized, call.arguments.get().len()).await?;
     let result = invoke(&admitted, call, record).await;
     Ok(Completed { result, usage: record.usage() })
@@ -108,25 +108,25 @@ async fn stages(
 fn resolve(
     catalog: &Catalog,
     principal: &Principal,
-    call: &ToolCall,
+    call: &Call,
 ) -> Result<Result<Resolved, CallError>, Error> {
-    match catalog.resolve(&call.view, &call.name) {
+    match catalog.resolve(&call.view, &call.wanted, principal.servers()) {
         Ok(resolved) => Ok(Ok(resolved)),
         Err(Unresolved::Unavailable(server)) => {
-            authorize::check(principal, &call.name, &server)?;
+            authorize::check(principal, &call.wanted, &server)?;
             Ok(Err(CallError::Unavailable(format!("server {:?} is not ready", server.name()))))
         }
-        Err(Unresolved::UnknownTool) => Err(Error::UnknownTool(call.name.clone())),
+        Err(Unresolved::Unknown) => Err(Error::Unknown(call.wanted.clone())),
         Err(Unresolved::UnknownServer) => Err(match &call.view {
             View::One(server) => Error::UnknownServer(server.to_string()),
-            View::All => Error::UnknownTool(call.name.clone()),
+            View::All => Error::Unknown(call.wanted.clone()),
         }),
     }
 }
 
 async fn invoke(
     admitted: &Admitted,
-    ToolCall { arguments, session, notices, .. }: ToolCall,
+    Call { arguments, session, notices, .. }: Call,
     record: &CallRecord,
 ) -> Result<Outcome, CallError> {
     let resolved = admitted.authorized().resolved();
@@ -135,7 +135,7 @@ async fn invoke(
     };
     let invocation = Invocation {
         id: record.id(),
-        tool: resolved.tool(),
+        target: resolved.target().clone(),
         arguments,
         session,
         deadline: admitted.deadline(),

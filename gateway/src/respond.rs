@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use toolgate_runtime::sandbox::CallError;
+
+use crate::catalog::Wanted;
 use crate::error::Error;
 use crate::mcp::answer::Answer;
 use crate::mcp::id::Id;
@@ -53,9 +56,17 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::Parse(_) => Wire::new(400, -32700),
         Error::InvalidRequest(_) => Wire::new(400, -32600),
         Error::MethodNotFound(_) => Wire::new(if stateless { 404 } else { 200 }, -32601),
-        Error::InvalidParams(_) | Error::UnknownTool(_) | Error::ToolNotAllowed { .. } => {
-            Wire::new(200, -32602)
+        Error::InvalidParams(_) => Wire::new(200, -32602),
+        Error::Unknown(wanted) | Error::NotAllowed { wanted, .. } => {
+            Wire::new(200, unknown(wanted, stateless))
         }
+        Error::Failed(CallError::Refused { code, .. }) => {
+            Wire::new(200, i32::try_from(*code).unwrap_or(-32603))
+        }
+        Error::Failed(CallError::Unavailable(_)) => {
+            Wire { retry_after: Some(RETRY_UNAVAILABLE), ..Wire::new(503, 503) }
+        }
+        Error::Failed(_) => Wire::new(200, -32603),
         Error::Malformed(_) => Wire::new(400, -32602),
         Error::HeaderMismatch(_) => Wire::new(400, -32020),
         Error::UnsupportedVersion(_) => Wire::new(400, -32022),
@@ -84,6 +95,14 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         // Nothing is to be said about a request that was withdrawn.
         Error::Cancelled => Wire::new(202, 0),
         Error::Internal(_) => Wire::new(500, -32603),
+    }
+}
+
+/// Revisions with sessions have a code for resources (`-32002`).
+fn unknown(wanted: &Wanted, stateless: bool) -> i32 {
+    match wanted {
+        Wanted::Resource(_) if !stateless => -32002,
+        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Resource(_) => -32602,
     }
 }
 

@@ -26,9 +26,9 @@ pub trait Sandbox: Send + Sync {
     /// What runs its calls.
     fn backend(&self) -> Backend;
 
-    /// Bytes of this process's memory that a call of the tool at index `tool` may take, with so many
-    /// bytes of JSON arguments; to be set aside before it starts.
-    fn footprint(&self, tool: usize, arguments: usize) -> u64;
+    /// Bytes of this process's memory that a call may take, with so many bytes of JSON arguments; to be set
+    /// aside before it starts.
+    fn footprint(&self, target: &Target, arguments: usize) -> u64;
 
     /// Runs one call to its end. Dropping the future ends the guest, at once or at its next turn.
     ///
@@ -55,6 +55,27 @@ pub struct Description {
     pub tools: Vec<Tool>,
     /// Exported functions that can't be tools, and why.
     pub skipped: Vec<Skipped>,
+    /// Prompts, of a server that speaks MCP; by name.
+    pub prompts: Vec<Listed>,
+    /// Resources, likewise; by URI.
+    pub resources: Vec<Listed>,
+    /// Templates of URIs of more resources (RFC 6570), likewise; by template.
+    pub templates: Vec<Listed>,
+}
+
+/// A prompt, resource or template as its server lists it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What it is asked for by.
+    pub key: String,
+    /// The whole of it.
+    pub published: Published,
+}
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, self.published.json.get()) == (&other.key, other.published.json.get())
+    }
 }
 
 /// One callable tool.
@@ -86,12 +107,12 @@ impl PartialEq for Tool {
     }
 }
 
-/// A tool as its server wrote it: whatever it says of itself is passed on, known here or not.
+/// What a server offers, as it wrote it: whatever it says of it is passed on, known here or not.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// A JSON object.
     pub json: Box<RawValue>,
-    /// Where in it the tool's name stands, a JSON string.
+    /// Where in it the name stands, a JSON string.
     pub name: Range<usize>,
 }
 
@@ -114,13 +135,24 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// What a call is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A tool: an index into [`Description::tools`].
+    Tool(usize),
+    /// A prompt: an index into [`Description::prompts`].
+    Prompt(usize),
+    /// The resource of that URI, which may be one of a template.
+    Resource(String),
+}
+
 /// One call, admitted and ready to run.
 pub struct Invocation {
     /// The call's id.
     pub id: CallId,
-    /// Index into [`Description::tools`].
-    pub tool: usize,
-    /// The arguments as received: JSON text of an object.
+    /// What it is of.
+    pub target: Target,
+    /// The arguments as received: JSON text of an object. Those of a resource are empty.
     pub arguments: Box<RawValue>,
     /// The session of the client, where it has one: what a server keeps for one session it keeps by this.
     pub session: Option<SessionId>,
@@ -160,7 +192,7 @@ pub enum Content {
         /// The same for readers of text: a bare string for string results, otherwise JSON.
         text: Text,
     },
-    /// Of a server that speaks MCP: its result of `tools/call`, a JSON object, as it wrote it.
+    /// Of a server that speaks MCP: its result, a JSON object, as it wrote it.
     Message(Box<RawValue>),
 }
 

@@ -9,6 +9,7 @@ mod images;
 mod leftovers;
 mod lifetimes;
 mod misbehaving;
+mod offered;
 mod passed_on;
 mod servers;
 mod support;

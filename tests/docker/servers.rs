@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::support::{Docked, READY, text, went_well};
 use super::told::stream;
 
-const EVERYTHING: &str = "/opt/npm/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+pub(crate) const EVERYTHING: &str =
+    "/opt/npm/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
 const FILESYSTEM: &str = "/opt/npm/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
 
 async fn serve(command: &str, lines: &str) -> Docked {

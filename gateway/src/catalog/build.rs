@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use toolgate_runtime::sandbox::Tool;
-
 use super::filtered::Filtered;
-use super::{Catalog, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState};
+use super::pages::Lists;
+use super::{Catalog, List, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState};
 use crate::auth::Servers;
 
 /// How lists are written.
@@ -52,26 +51,28 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
         for (tool, described) in offered.iter().enumerate() {
             tools.insert(full_name(&entry.name, &described.name), (index, tool));
         }
-        let pages = Arc::new(Pages::write(offered.iter().map(|t| (t.name.clone(), t)), page_size));
-        let server = Arc::new(Server::new(entry, state.clone(), pages));
+        let lists = Lists::write(|list| match &state {
+            ServerState::Ready(sandbox) => {
+                Pages::write(list, &list.entries("", sandbox.describe()), page_size)
+            }
+            ServerState::Unavailable(_) => Pages::write(list, &[], page_size),
+        });
+        let server = Arc::new(Server::new(entry, state.clone(), lists));
         if by_name.insert(server.shared_name(), index).is_some() {
             return Err(CatalogError::Duplicate(server.name().to_owned()));
         }
         servers.push(server);
     }
-    let pages = Arc::new(Pages::write(tools_of(&servers, &Servers::All), page_size));
-    Ok(Catalog { servers, by_name, tools, pages, page_size, filtered: Filtered::default() })
+    let lists = Lists::write(|list| list_of(list, &servers, &Servers::All, page_size));
+    Ok(Catalog { servers, by_name, tools, lists, page_size, filtered: Filtered::default() })
 }
 
-/// The tools of the servers that are `open`, by the names that they have beside each other.
-pub(super) fn tools_of<'a>(
-    servers: &'a [Arc<Server>],
-    open: &Servers,
-) -> impl Iterator<Item = (String, &'a Tool)> {
-    servers
-        .iter()
-        .filter(|server| open.has(server.name()))
-        .flat_map(|server| server.tools().iter().map(|tool| (full_name(server.name(), &tool.name), tool)))
+/// That list of the servers that are `open`, under the names that they have beside each other.
+pub(super) fn list_of(list: List, servers: &[Arc<Server>], open: &Servers, page_size: usize) -> Pages {
+    let open = servers.iter().filter(|server| open.has(server.name()));
+    let entries = open.filter_map(|server| Some((server.name(), server.sandbox()?.describe())));
+    let entries = entries.flat_map(|(name, offered)| list.entries(&format!("{name}{SEPARATOR}"), offered));
+    Pages::write(list, &entries.collect::<Vec<_>>(), page_size)
 }
 
 fn full_name(server: &str, tool: &str) -> String {

@@ -2,34 +2,42 @@
 //! for, and kept with its catalog.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Pages;
+use super::{List, Pages};
 
 /// Lists that are kept. Against memory filled by callers who each see something else; past it, a list
 /// is written anew each time.
-const MAX_KEPT: usize = 64;
+const MAX_KEPT: usize = 128;
 
-/// By the names of the open servers.
+/// By what they list, and the names of the open servers.
 #[derive(Debug, Default)]
-pub(super) struct Filtered(Mutex<HashMap<Arc<BTreeSet<String>>, Arc<Pages>>>);
+pub(super) struct Filtered(Mutex<Kept>);
+
+type Kept = HashMap<(List, Arc<BTreeSet<String>>), Arc<Pages>>;
 
 impl Filtered {
-    /// The list of these servers' tools, which `write` writes.
-    pub(super) fn of(&self, servers: &Arc<BTreeSet<String>>, write: impl FnOnce() -> Pages) -> Arc<Pages> {
-        if let Some(kept) = self.kept().get(servers) {
+    /// That list of these servers, which `write` writes.
+    pub(super) fn of(
+        &self,
+        list: List,
+        servers: &Arc<BTreeSet<String>>,
+        write: impl FnOnce() -> Pages,
+    ) -> Arc<Pages> {
+        let key = (list, Arc::clone(servers));
+        if let Some(kept) = self.kept().get(&key) {
             return Arc::clone(kept);
         }
         // Two may write the same at a time, which is better than that one waits for the other.
         let pages = Arc::new(write());
         let mut kept = self.kept();
         if kept.len() < MAX_KEPT {
-            kept.insert(Arc::clone(servers), Arc::clone(&pages));
+            kept.insert(key, Arc::clone(&pages));
         }
         pages
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<BTreeSet<String>>, Arc<Pages>>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

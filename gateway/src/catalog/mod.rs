@@ -9,19 +9,25 @@ mod cursor;
 mod filtered;
 mod pages;
 mod server;
+mod template;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use build::{CatalogError, CatalogSettings};
-pub use pages::{Page, Pages};
+pub use pages::{List, Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
+pub use wanted::Wanted;
+
+use toolgate_runtime::sandbox::Target;
 
 use crate::admit::Gate;
 use crate::auth::Servers;
 use filtered::Filtered;
+use pages::Lists;
 
 /// Between a server's name and its tool's name, where all servers are listed together.
 pub const SEPARATOR: &str = "__";
@@ -44,23 +50,23 @@ pub struct Catalog {
     servers: Vec<Arc<Server>>,
     by_name: HashMap<Arc<str>, usize>,
     tools: HashMap<String, (usize, usize)>,
-    pages: Arc<Pages>,
+    lists: Lists,
     page_size: usize,
     filtered: Filtered,
 }
 
-/// A tool that exists and whose server is ready.
+/// A tool, prompt or resource of a server that is ready.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     server: Arc<Server>,
-    tool: usize,
+    target: Target,
 }
 
-/// Why a name is no callable tool.
+/// Why a name leads nowhere.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unresolved {
-    /// No such tool.
-    UnknownTool,
+    /// There is no such thing.
+    Unknown,
     /// No such server.
     UnknownServer,
     /// The server that would have it is unavailable.
@@ -95,46 +101,74 @@ impl Catalog {
         self.server(name).map(|server| View::One(server.shared_name()))
     }
 
-    /// The prebuilt tool list of a view, for whom these servers are open to; `None` for a server that is
-    /// not in the catalog, or not open.
+    /// A prebuilt list of a view, for whom these servers are open to; `None` for a server that is not in
+    /// the catalog, or not open.
     #[must_use]
-    pub fn pages(&self, view: &View, open: &Servers) -> Option<Arc<Pages>> {
+    pub fn pages(&self, list: List, view: &View, open: &Servers) -> Option<Arc<Pages>> {
         match (view, open) {
-            (View::All, Servers::All) => Some(Arc::clone(&self.pages)),
+            (View::All, Servers::All) => Some(Arc::clone(self.lists.of(list))),
             (View::All, Servers::Only(names)) => {
-                let write = || Pages::write(build::tools_of(&self.servers, open), self.page_size);
-                Some(self.filtered.of(names, write))
+                let write = || build::list_of(list, &self.servers, open, self.page_size);
+                Some(self.filtered.of(list, names, write))
             }
             (View::One(name), open) if open.has(name) => {
-                self.server(name).map(|server| Arc::clone(server.pages()))
+                self.server(name).map(|server| Arc::clone(server.lists().of(list)))
             }
             (View::One(_), _) => None,
         }
     }
 
-    /// Finds the tool that a view calls `name`.
+    /// Finds what a caller names at a view. Of a URI that several servers have, the first that is open is
+    /// meant.
     ///
     /// # Errors
     /// [`Unresolved`] says what is missing.
-    pub fn resolve(&self, view: &View, name: &str) -> Result<Resolved, Unresolved> {
-        match view {
-            View::All => self.resolve_prefixed(name),
-            View::One(server) => {
+    pub fn resolve(&self, view: &View, wanted: &Wanted, open: &Servers) -> Result<Resolved, Unresolved> {
+        match (view, wanted) {
+            (View::One(server), _) => {
                 let server = self.server(server).ok_or(Unresolved::UnknownServer)?;
-                server.find(name).map(|tool| Resolved { server: Arc::clone(server), tool })
+                let target = server.find(wanted)?;
+                Ok(Resolved { server: Arc::clone(server), target })
             }
+            (View::All, Wanted::Tool(name)) => self.tool(name),
+            (View::All, Wanted::Prompt(name)) => self.prompt(name),
+            (View::All, Wanted::Resource(uri)) => self.resource(uri, open),
         }
     }
 
-    fn resolve_prefixed(&self, name: &str) -> Result<Resolved, Unresolved> {
+    fn tool(&self, name: &str) -> Result<Resolved, Unresolved> {
         if let Some(&(server, tool)) = self.tools.get(name) {
-            return Ok(Resolved { server: Arc::clone(&self.servers[server]), tool });
+            let server = Arc::clone(&self.servers[server]);
+            return Ok(Resolved { server, target: Target::Tool(tool) });
         }
+        Err(self.owner(name).map_or(Unresolved::Unknown, Unresolved::Unavailable))
+    }
+
+    fn prompt(&self, name: &str) -> Result<Resolved, Unresolved> {
+        let named = |server: &&Arc<Server>| name.strip_prefix(server.name())?.strip_prefix(SEPARATOR);
+        let found = self.servers.iter().find_map(|server| {
+            let prompt = server.prompt(named(&server)?)?;
+            Some(Resolved { server: Arc::clone(server), target: Target::Prompt(prompt) })
+        });
+        found.ok_or_else(|| self.owner(name).map_or(Unresolved::Unknown, Unresolved::Unavailable))
+    }
+
+    /// One that is listed, or else one of a template.
+    fn resource(&self, uri: &str, open: &Servers) -> Result<Resolved, Unresolved> {
+        let mut open = self.servers.iter().filter(|server| open.has(server.name()));
+        let listed = open.clone().find(|server| server.lists_resource(uri));
+        let server = listed.or_else(|| open.find(|server| server.may_have_resource(uri)));
+        let server = Arc::clone(server.ok_or(Unresolved::Unknown)?);
+        Ok(Resolved { server, target: Target::Resource(uri.to_owned()) })
+    }
+
+    /// The server of which a prefixed name would be, if it is unavailable.
+    fn owner(&self, name: &str) -> Option<Arc<Server>> {
         let owner = self.servers.iter().find(|server| {
             !server.is_ready()
                 && name.strip_prefix(server.name()).is_some_and(|rest| rest.starts_with(SEPARATOR))
         });
-        Err(owner.map_or(Unresolved::UnknownTool, |s| Unresolved::Unavailable(Arc::clone(s))))
+        owner.map(Arc::clone)
     }
 }
 
@@ -145,10 +179,10 @@ impl Resolved {
         &self.server
     }
 
-    /// The tool's index in its server's description.
+    /// What it is of the server.
     #[must_use]
-    pub fn tool(&self) -> usize {
-        self.tool
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The permits of the server.
@@ -160,6 +194,6 @@ impl Resolved {
     /// Bytes of this process's memory that a call may take, with arguments of so many bytes.
     #[must_use]
     pub fn footprint(&self, arguments: usize) -> u64 {
-        self.server.sandbox().map_or(0, |sandbox| sandbox.footprint(self.tool, arguments))
+        self.server.sandbox().map_or(0, |sandbox| sandbox.footprint(&self.target, arguments))
     }
 }

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use toolgate_runtime::events::Backend;
-use toolgate_runtime::sandbox::{Sandbox, Tool};
+use toolgate_runtime::sandbox::{Description, Listed, Sandbox, Target, Tool};
 
-use super::{Pages, Unresolved};
+use super::pages::Lists;
+use super::{Unresolved, Wanted, template};
 use crate::admit::Gate;
 
 /// A server as the config and its artifact give it.
@@ -51,7 +52,8 @@ pub struct Server {
     source: String,
     gate: Arc<Gate>,
     tools: HashMap<String, usize>,
-    pages: Arc<Pages>,
+    prompts: HashMap<String, usize>,
+    lists: Lists,
 }
 
 impl PartialEq for Server {
@@ -63,10 +65,14 @@ impl PartialEq for Server {
 impl Eq for Server {}
 
 impl Server {
-    pub(super) fn new(entry: ServerEntry, state: ServerState, pages: Arc<Pages>) -> Self {
-        let tools = match &state {
-            ServerState::Ready(sandbox) => names(&sandbox.describe().tools),
-            ServerState::Unavailable(_) => HashMap::new(),
+    pub(super) fn new(entry: ServerEntry, state: ServerState, lists: Lists) -> Self {
+        let (tools, prompts) = match &state {
+            ServerState::Ready(sandbox) => {
+                let Description { tools, prompts, .. } = sandbox.describe();
+                let tools = indices(tools.iter().map(|tool| &tool.name));
+                (tools, indices(prompts.iter().map(|prompt| &prompt.key)))
+            }
+            ServerState::Unavailable(_) => Default::default(),
         };
         Self {
             name: entry.name.into(),
@@ -75,7 +81,8 @@ impl Server {
             backend: entry.backend,
             source: entry.source,
             tools,
-            pages,
+            prompts,
+            lists,
         }
     }
 
@@ -141,18 +148,52 @@ impl Server {
         &self.gate
     }
 
-    pub(super) fn pages(&self) -> &Arc<Pages> {
-        &self.pages
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
     }
 
-    pub(super) fn find(self: &Arc<Self>, tool: &str) -> Result<usize, Unresolved> {
+    /// What a caller names at this server's own endpoint. Which resources there are, besides those that are
+    /// listed, is the server's to say.
+    pub(super) fn find(self: &Arc<Self>, wanted: &Wanted) -> Result<Target, Unresolved> {
         if !self.is_ready() {
             return Err(Unresolved::Unavailable(Arc::clone(self)));
         }
-        self.tools.get(tool).copied().ok_or(Unresolved::UnknownTool)
+        let found = match wanted {
+            Wanted::Tool(name) => self.tools.get(name).copied().map(Target::Tool),
+            Wanted::Prompt(name) => self.prompt(name).map(Target::Prompt),
+            Wanted::Resource(uri) => self.has_resources().then(|| Target::Resource(uri.clone())),
+        };
+        found.ok_or(Unresolved::Unknown)
+    }
+
+    /// The index of a prompt.
+    pub(super) fn prompt(&self, name: &str) -> Option<usize> {
+        self.prompts.get(name).copied()
+    }
+
+    /// Whether it lists a resource of that URI.
+    pub(super) fn lists_resource(&self, uri: &str) -> bool {
+        self.offered().is_some_and(|offered| offered.resources.iter().any(|listed| listed.key == uri))
+    }
+
+    /// Whether one of its templates may stand for that URI.
+    pub(super) fn may_have_resource(&self, uri: &str) -> bool {
+        let admits = |listed: &Listed| template::admits(&listed.key, uri);
+        self.offered().is_some_and(|offered| offered.templates.iter().any(admits))
+    }
+
+    fn has_resources(&self) -> bool {
+        self.offered().is_some_and(|offered| !offered.resources.is_empty() || !offered.templates.is_empty())
+    }
+
+    fn offered(&self) -> Option<&Description> {
+        self.sandbox().map(|sandbox| sandbox.describe())
     }
 }
 
-fn names(tools: &[Tool]) -> HashMap<String, usize> {
-    tools.iter().enumerate().map(|(index, tool)| (tool.name.clone(), index)).collect()
+/// Of two with one name the first is meant.
+fn indices<'a>(
+    names: impl DoubleEndedIterator<Item = &'a String> + ExactSizeIterator,
+) -> HashMap<String, usize> {
+    names.enumerate().rev().map(|(index, name)| (name.clone(), index)).collect()
 }

@@ -20,6 +20,10 @@ fn names(pages: &Pages) -> Vec<String> {
     names
 }
 
+fn resolve(catalog: &Catalog, view: &View, name: &str) -> Result<Resolved, Unresolved> {
+    catalog.resolve(view, &Wanted::Tool(name.to_owned()), &Servers::All)
+}
+
 fn reason(catalog: &Catalog, server: &str) -> String {
     catalog.server(server).unwrap().unavailable().unwrap().to_owned()
 }
@@ -30,17 +34,17 @@ fn a_tool_is_found_by_its_name_in_either_view() {
         entry("a", Fake::new(&[("x", Does::Echo), ("y", Does::Echo)])),
         entry("b", Fake::new(&[("x", Does::Echo)])),
     ]);
-    let resolved = catalog.resolve(&View::All, "a__y").unwrap();
-    assert_eq!((resolved.server().name(), resolved.tool()), ("a", 1));
+    let resolved = resolve(&catalog, &View::All, "a__y").unwrap();
+    assert_eq!((resolved.server().name(), resolved.target()), ("a", &Target::Tool(1)));
     let one = catalog.view("b").unwrap();
-    assert_eq!(catalog.resolve(&one, "x").unwrap().server().name(), "b");
+    assert_eq!(resolve(&catalog, &one, "x").unwrap().server().name(), "b");
     for name in ["x", "a_x", "a__z", "c__x", "a__", "__x", ""] {
-        assert_eq!(catalog.resolve(&View::All, name).unwrap_err(), Unresolved::UnknownTool);
+        assert_eq!(resolve(&catalog, &View::All, name).unwrap_err(), Unresolved::Unknown);
     }
-    assert_eq!(catalog.resolve(&one, "b__x").unwrap_err(), Unresolved::UnknownTool);
+    assert_eq!(resolve(&catalog, &one, "b__x").unwrap_err(), Unresolved::Unknown);
     let nobody = View::One("nobody".into());
-    assert_eq!(catalog.resolve(&nobody, "x").unwrap_err(), Unresolved::UnknownServer);
-    assert!(catalog.pages(&nobody, &Servers::All).is_none());
+    assert_eq!(resolve(&catalog, &nobody, "x").unwrap_err(), Unresolved::UnknownServer);
+    assert!(catalog.pages(List::Tools, &nobody, &Servers::All).is_none());
 }
 
 #[test]
@@ -50,12 +54,12 @@ fn one_broken_server_keeps_no_other_from_serving() {
         entry_with("broken", broken, Limits::default()),
         entry("good", Fake::new(&[("x", Does::Echo)])),
     ]);
-    assert!(catalog.resolve(&View::All, "good__x").is_ok());
+    assert!(resolve(&catalog, &View::All, "good__x").is_ok());
     assert!(matches!(
-        catalog.resolve(&View::All, "broken__x"),
+        resolve(&catalog, &View::All, "broken__x"),
         Err(Unresolved::Unavailable(server)) if server.name() == "broken"
     ));
-    assert_eq!(names(&catalog.pages(&View::All, &Servers::All).unwrap()), ["good__x"]);
+    assert_eq!(names(&catalog.pages(List::Tools, &View::All, &Servers::All).unwrap()), ["good__x"]);
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn names_that_clash_make_the_later_server_unavailable() {
     assert!(reason(&catalog, "a__b").contains(r#""a__b__c" of "test:fake/api#c" is taken by server "a""#));
     assert!(reason(&catalog, "a__b").contains("`rename` in [servers.a__b]"));
     assert!(reason(&catalog, "twice").contains("is used twice"));
-    assert_eq!(names(&catalog.pages(&View::All, &Servers::All).unwrap()), ["a__b__c"]);
+    assert_eq!(names(&catalog.pages(List::Tools, &View::All, &Servers::All).unwrap()), ["a__b__c"]);
 }
 
 #[test]
@@ -106,10 +110,17 @@ fn pages_hold_every_tool_once_in_order() {
         let entries = vec![entry("s", Fake::new(&tools))];
         let catalog = Catalog::build(entries, &CatalogSettings { page_size }).unwrap();
         let prefixed: Vec<String> = all.iter().map(|name| format!("s__{name}")).collect();
-        assert_eq!(names(&catalog.pages(&View::All, &Servers::All).unwrap()), prefixed, "{page_size}");
-        assert_eq!(names(&catalog.pages(&catalog.view("s").unwrap(), &Servers::All).unwrap()), all);
+        assert_eq!(
+            names(&catalog.pages(List::Tools, &View::All, &Servers::All).unwrap()),
+            prefixed,
+            "{page_size}"
+        );
+        assert_eq!(
+            names(&catalog.pages(List::Tools, &catalog.view("s").unwrap(), &Servers::All).unwrap()),
+            all
+        );
     }
-    assert!(names(&catalog(vec![]).pages(&View::All, &Servers::All).unwrap()).is_empty());
+    assert!(names(&catalog(vec![]).pages(List::Tools, &View::All, &Servers::All).unwrap()).is_empty());
 }
 
 #[test]
@@ -120,12 +131,17 @@ fn a_cursor_of_another_list_is_refused() {
     };
     let before = build(&[("a", Does::Echo), ("b", Does::Echo)]);
     let after = build(&[("a", Does::Echo), ("c", Does::Echo)]);
-    let page = String::from_utf8(before.pages(&View::All, &Servers::All).unwrap().first().to_vec()).unwrap();
+    let page =
+        String::from_utf8(before.pages(List::Tools, &View::All, &Servers::All).unwrap().first().to_vec())
+            .unwrap();
     let cursor = page.rsplit('"').nth(1).unwrap();
-    assert!(before.pages(&View::All, &Servers::All).unwrap().at(cursor).is_some());
-    assert!(after.pages(&View::All, &Servers::All).unwrap().at(cursor).is_none());
+    assert!(before.pages(List::Tools, &View::All, &Servers::All).unwrap().at(cursor).is_some());
+    assert!(after.pages(List::Tools, &View::All, &Servers::All).unwrap().at(cursor).is_none());
     let same = build(&[("a", Does::Echo), ("b", Does::Echo)]);
-    assert!(same.pages(&View::All, &Servers::All).unwrap().at(cursor).is_some(), "a replica takes it");
+    assert!(
+        same.pages(List::Tools, &View::All, &Servers::All).unwrap().at(cursor).is_some(),
+        "a replica takes it"
+    );
 }
 
 proptest! {

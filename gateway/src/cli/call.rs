@@ -17,11 +17,11 @@ use super::failure::Failure;
 use super::output::{self, human_size, human_time};
 use super::progress;
 use crate::auth::Principal;
-use crate::catalog::{SEPARATOR, Server, ServerState, View};
+use crate::catalog::{SEPARATOR, Server, ServerState, View, Wanted};
 use crate::config::Config;
 use crate::error::Error;
 use crate::gateway::{Gateway, GatewaySettings};
-use crate::pipeline::{self, Completed, ToolCall};
+use crate::pipeline::{self, Completed};
 
 /// Bytes of arguments. Against a pipe that never ends.
 const MAX_ARGUMENTS: u64 = 64 * 1024 * 1024;
@@ -70,7 +70,7 @@ impl Call {
         }
         let gateway = Gateway::new(catalog, GatewaySettings::default());
         let view = View::One(target.server.as_str().into());
-        let call = ToolCall::new(view, target.tool.clone(), arguments);
+        let call = pipeline::Call::new(view, Wanted::Tool(target.tool.clone()), arguments);
         match pipeline::call(&gateway, &Principal::local(), call).await {
             Ok(completed) => self.print(completed),
             Err(error) => Err(refused(&gateway, &target, &error)),
@@ -275,7 +275,7 @@ fn refused(gateway: &Gateway, target: &Target, error: &Error) -> Failure {
     let catalog = gateway.catalog();
     let server = catalog.as_ref().and_then(|catalog| catalog.server(&target.server));
     match (error, server.map(|server| (server, server.state()))) {
-        (Error::UnknownTool(_), Some((server, ServerState::Ready(_)))) => unknown_tool(target, server),
+        (Error::Unknown(_), Some((server, ServerState::Ready(_)))) => unknown_tool(target, server),
         (_, Some((_, ServerState::Unavailable(reason)))) => {
             Failure::new(format!("server {} is unavailable: {reason}", target.server))
         }

@@ -5,17 +5,17 @@
 //! writes it can ask for the memory.
 
 use super::envelope::Request;
+use super::lists::{self, Listed};
 use super::notices::{self, Heard, Wish};
 use super::params::Params;
 use super::revision::Revision;
 use super::session::SessionId;
-use super::tools_list::Listed;
-use super::{discover, tools_call, tools_list};
+use super::{discover, offered, tools_call};
 use crate::auth::Principal;
-use crate::catalog::View;
+use crate::catalog::{List, View, Wanted};
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Completed, ToolCall};
+use crate::pipeline::{self, Call, Completed};
 
 /// Who asks, and where.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub enum Asked {
     /// It is answered already.
     Answered(Answer),
     /// A tool is to run, and its client wants to hear of it meanwhile.
-    Call(Box<ToolCall>, Revision, Wish),
+    Call(Box<Call>, Revision, Wish),
 }
 
 /// The result of a request, to be written as JSON text.
@@ -68,23 +68,41 @@ pub fn ask(
     params: &Params<'_>,
 ) -> Result<Asked, Error> {
     let Conversation { context, revision, session } = conversation;
-    let answer = match (&*request.method, revision.is_stateless()) {
-        ("tools/call", _) => return call(gateway, conversation, params),
-        ("tools/list", _) => Answer::Listed(tools_list::result(gateway, context, revision, params)?),
-        ("server/discover", true) => Answer::Written(discover::result(gateway)),
-        ("ping", false) => Answer::Written(b"{}".to_vec()),
-        ("logging/setLevel", false) if gateway.logging() => set_level(gateway, session, params)?,
-        (method, _) => return Err(Error::MethodNotFound(method.to_owned())),
+    let stateless = revision.is_stateless();
+    let list = |list| lists::result(gateway, context, revision, list, params).map(Answer::Listed);
+    let answer = match &*request.method {
+        "tools/call" => return call(gateway, conversation, tools_call::call(&context.view, params)?, params),
+        "tools/list" => list(List::Tools)?,
+        "server/discover" if stateless => Answer::Written(discover::result(gateway)),
+        "ping" if !stateless => Answer::Written(b"{}".to_vec()),
+        method if gateway.has_servers_of_mcp() => match method {
+            "prompts/get" => {
+                return call(gateway, conversation, offered::prompt(&context.view, params)?, params);
+            }
+            "resources/read" => {
+                return call(gateway, conversation, offered::resource(&context.view, params)?, params);
+            }
+            "prompts/list" => list(List::Prompts)?,
+            "resources/list" => list(List::Resources)?,
+            "resources/templates/list" => list(List::Templates)?,
+            "logging/setLevel" if !stateless => set_level(gateway, session, params)?,
+            method => return Err(Error::MethodNotFound(method.to_owned())),
+        },
+        method => return Err(Error::MethodNotFound(method.to_owned())),
     };
     Ok(Asked::Answered(answer))
 }
 
-fn call(gateway: &Gateway, conversation: Conversation<'_>, params: &Params<'_>) -> Result<Asked, Error> {
-    let Conversation { context, revision, session } = conversation;
-    let call = ToolCall { session, ..tools_call::call(&context.view, params)? };
+fn call(
+    gateway: &Gateway,
+    conversation: Conversation<'_>,
+    call: Call,
+    params: &Params<'_>,
+) -> Result<Asked, Error> {
+    let Conversation { revision, session, .. } = conversation;
     let level = session.and_then(|session| gateway.sessions().levels().get(session));
     let wish = Wish::of(params, revision, level)?;
-    Ok(Asked::Call(Box::new(call), revision, wish))
+    Ok(Asked::Call(Box::new(Call { session, ..call }), revision, wish))
 }
 
 fn set_level(gateway: &Gateway, session: Option<SessionId>, params: &Params<'_>) -> Result<Answer, Error> {
@@ -122,8 +140,12 @@ impl Asked {
         match self {
             Self::Answered(answer) => Ok(answer),
             Self::Call(call, revision, _) => {
-                let completed = pipeline::call(gateway, principal, *call).await?;
-                Ok(Answer::Called(completed, revision))
+                let is_tool = matches!(call.wanted, Wanted::Tool(_));
+                match pipeline::call(gateway, principal, *call).await? {
+                    // A model hears of its tool's trouble in a result; other results have no place for it.
+                    Completed { result: Err(error), .. } if !is_tool => Err(Error::Failed(error)),
+                    completed => Ok(Answer::Called(completed, revision)),
+                }
             }
         }
     }

@@ -30,13 +30,15 @@ pub fn check(headers: &HeaderMap, method: &str, params: &Params<'_>) -> Result<(
     if header != method {
         return Err(mismatch("Mcp-Method"));
     }
-    if method != "tools/call" {
-        return Ok(());
-    }
+    let named = match method {
+        "tools/call" | "prompts/get" => params.name,
+        "resources/read" => params.uri,
+        _ => return Ok(()),
+    };
     let header = required(headers, NAME, "Mcp-Name")?;
     let header =
         decode(header).ok_or_else(|| Error::HeaderMismatch("Mcp-Name has a broken encoding".to_owned()))?;
-    match params.name.and_then(text) {
+    match named.and_then(text) {
         // A missing name is the method's to complain about.
         None => Ok(()),
         Some(name) if name == header => Ok(()),

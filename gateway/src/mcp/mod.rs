@@ -12,7 +12,9 @@ pub mod flight;
 pub mod headers;
 pub mod id;
 pub mod initialize;
+pub mod lists;
 pub mod notices;
+pub mod offered;
 pub mod params;
 mod passed_on;
 pub mod revision;
@@ -20,14 +22,13 @@ pub mod session;
 #[cfg(test)]
 mod tests;
 pub mod tools_call;
-pub mod tools_list;
 
 /// This server's name and version, as JSON.
 pub(crate) const SERVER_INFO: &str =
     concat!(r#"{"name":"toolgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
-/// The capabilities of every revision, as JSON: tools, whose list never changes under a client
-/// without its asking again; and log messages, where there are servers that may send some.
-pub(crate) fn capabilities(logging: bool) -> &'static str {
-    if logging { r#"{"logging":{},"tools":{}}"# } else { r#"{"tools":{}}"# }
+/// The capabilities of every revision, as JSON: tools, whose list never changes under a client without its
+/// asking again; and what servers that speak MCP themselves may have besides, where there are any.
+pub(crate) fn capabilities(servers: bool) -> &'static str {
+    if servers { r#"{"logging":{},"prompts":{},"resources":{},"tools":{}}"# } else { r#"{"tools":{}}"# }
 }

@@ -18,7 +18,7 @@ use super::revision::Revision;
 use super::session::SessionId;
 use crate::error::Error;
 use crate::json::{Members, raw};
-use crate::pipeline::ToolCall;
+use crate::pipeline::Call;
 
 /// Bytes of a client's progress token. Against answers inflated by what they repeat.
 const MAX_TOKEN: usize = 256;
@@ -57,7 +57,7 @@ impl Wish {
     }
 
     /// Lets the call tell what is wished for; `None` where that is nothing.
-    pub fn open(self, call: &mut ToolCall) -> Option<Heard> {
+    pub fn open(self, call: &mut Call) -> Option<Heard> {
         if self.token.is_none() && self.level.is_none() {
             return None;
         }

@@ -11,13 +11,13 @@ use crate::error::Error;
 /// Members of `params`, each as its JSON text; `None` where absent.
 #[derive(Debug, Default, Deserialize)]
 pub struct Params<'a> {
-    /// `tools/call`: the tool.
+    /// `tools/call`, `prompts/get`: the tool, the prompt.
     #[serde(borrow, default, deserialize_with = "present")]
     pub name: Option<&'a RawValue>,
-    /// `tools/call`: its arguments.
+    /// The same: its arguments.
     #[serde(borrow, default, deserialize_with = "present")]
     pub arguments: Option<&'a RawValue>,
-    /// `tools/list`: where to go on.
+    /// Lists: where to go on.
     #[serde(borrow, default, deserialize_with = "present")]
     pub cursor: Option<&'a RawValue>,
     /// `initialize`: the revision that the client would speak.
@@ -26,6 +26,9 @@ pub struct Params<'a> {
     /// `notifications/cancelled`: the request that is withdrawn.
     #[serde(borrow, default, deserialize_with = "present", rename = "requestId")]
     pub request_id: Option<&'a RawValue>,
+    /// `resources/read`: the resource.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub uri: Option<&'a RawValue>,
     /// `logging/setLevel`: from which level on.
     #[serde(borrow, default, deserialize_with = "present")]
     pub level: Option<&'a RawValue>,

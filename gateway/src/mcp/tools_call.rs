@@ -1,20 +1,20 @@
-//! `tools/call`: parameters to a [`ToolCall`], and what came of it to a result.
+//! `tools/call`: parameters to a [`Call`], and what came of it to a result.
 //!
 //! Whatever goes wrong in or around the tool is a result with `isError`, so that a model hears of
 //! it; the texts are the public ones. Structured content is spliced as the sandbox wrote it.
 
-use serde_json::value::RawValue;
 use toolgate_runtime::events::Usage;
 use toolgate_runtime::sandbox::{Content, Outcome};
 
 use super::SERVER_INFO;
+use super::offered::empty_object;
 use super::params::{Params, is_object, text};
 use super::passed_on;
 use super::revision::Revision;
-use crate::catalog::View;
+use crate::catalog::{View, Wanted};
 use crate::error::Error;
 use crate::json::{number, raw, string, string_size};
-use crate::pipeline::{Completed, ToolCall};
+use crate::pipeline::{Call, Completed};
 
 /// Bytes of a tool's name that are kept. Longer than any name in a catalog; against records and
 /// errors inflated by the name they repeat.
@@ -30,7 +30,7 @@ const FRAME: usize = 640;
 ///
 /// # Errors
 /// [`Error::InvalidParams`] where they are no `CallToolRequest`.
-pub fn call(view: &View, params: &Params<'_>) -> Result<ToolCall, Error> {
+pub fn call(view: &View, params: &Params<'_>) -> Result<Call, Error> {
     let name = params
         .name
         .and_then(text)
@@ -41,11 +41,7 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<ToolCall, Error> {
         Some(_) => return Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
     };
     let name = name[..name.floor_char_boundary(MAX_NAME)].to_owned();
-    Ok(ToolCall::new(view.clone(), name, arguments))
-}
-
-fn empty_object() -> Box<RawValue> {
-    RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
+    Ok(Call::new(view.clone(), Wanted::Tool(name), arguments))
 }
 
 /// Writes the result of a call that went through the pipeline.

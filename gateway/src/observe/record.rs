@@ -9,17 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use toolgate_runtime::events::{CallId, Denial, Observer, Stdio, Usage};
-use toolgate_runtime::sandbox::{CallError, Outcome};
+use toolgate_runtime::sandbox::{CallError, Outcome, Target};
 
 use super::printable::printable;
 use super::{OUTPUT, RECORD, TARGET};
 use crate::auth::Principal;
 use crate::catalog::{Resolved, View};
 use crate::error::Error;
-use crate::pipeline::ToolCall;
+use crate::pipeline::Call;
 
 /// Bytes of a caller's or guest's text in one event. Against logs filled by one call.
 const MAX_TEXT: usize = 4096;
+
+/// What nearly all calls are of, which is why the record says only what else one is of.
+const TOOLS_CALL: &str = "tools/call";
 
 /// The open record of a call.
 #[derive(Debug)]
@@ -72,12 +75,13 @@ impl<'a> Ending<'a> {
 impl CallRecord {
     /// Opens the record of a call, under a fresh id.
     #[must_use]
-    pub fn begin(principal: &Principal, call: &ToolCall) -> Self {
+    pub fn begin(principal: &Principal, call: &Call) -> Self {
         let server = match &call.view {
             View::All => String::new(),
             View::One(server) => server.to_string(),
         };
-        let facts = Facts { server, tool: call.name.clone(), ..Facts::default() };
+        let tool = call.wanted.name().to_owned();
+        let facts = Facts { server, tool, method: call.wanted.method(), ..Facts::default() };
         let shared = Shared {
             id: next_id(),
             principal: principal.clone(),
@@ -98,7 +102,9 @@ impl CallRecord {
         let server = resolved.server();
         let mut facts = self.shared.facts();
         facts.server = server.name().to_owned();
-        if let Some(tool) = server.tools().get(resolved.tool()) {
+        if let Target::Tool(tool) = resolved.target()
+            && let Some(tool) = server.tools().get(*tool)
+        {
             facts.tool = tool.name.clone();
         }
     }
@@ -142,7 +148,9 @@ struct Shared {
 #[derive(Debug)]
 struct Facts {
     server: String,
+    /// The name of the tool, or of what else was asked for.
     tool: String,
+    method: &'static str,
     outcome: &'static str,
     cause: Option<String>,
     usage: Option<Usage>,
@@ -155,6 +163,7 @@ impl Default for Facts {
         Self {
             server: String::new(),
             tool: String::new(),
+            method: "",
             outcome: "cancelled",
             cause: None,
             usage: None,
@@ -181,6 +190,7 @@ impl Drop for Shared {
             principal = %self.principal,
             server = %printable(&facts.server, MAX_TEXT),
             tool = %printable(&facts.tool, MAX_TEXT),
+            method = (facts.method != TOOLS_CALL).then_some(facts.method),
             outcome = facts.outcome,
             cause = facts.cause.as_deref().map(|c| tracing::field::display(printable(c, MAX_TEXT))),
             micros = micros(self.since.elapsed()),

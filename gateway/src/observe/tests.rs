@@ -12,9 +12,9 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use super::printable::printable;
 use crate::auth::Principal;
-use crate::catalog::View;
+use crate::catalog::{View, Wanted};
 use crate::fake::{self, raw};
-use crate::pipeline::{self, ToolCall};
+use crate::pipeline::{self, Call};
 
 /// The events of this thread, as their fields.
 #[derive(Clone, Default)]
@@ -55,8 +55,8 @@ impl Events {
     }
 }
 
-fn call(name: &str) -> ToolCall {
-    ToolCall::new(View::All, name.to_owned(), raw("{}"))
+fn call(name: &str) -> Call {
+    Call::new(View::All, Wanted::Tool(name.to_owned()), raw("{}"))
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ fn limited(does: Does, limits: Limits) -> (Arc<Gateway>, Arc<Fake>) {
 }
 
 async fn run(gateway: &Gateway) -> Result<Completed, Error> {
-    let request = ToolCall::new(View::All, "s__x".into(), raw("{}"));
+    let request = Call::new(View::All, Wanted::Tool("s__x".to_owned()), raw("{}"));
     call(gateway, &Principal::local(), request).await
 }
 
@@ -38,7 +38,7 @@ async fn a_sandbox_that_misses_its_deadline_is_ended() {
 async fn a_panic_fails_one_call_and_no_more() {
     let (gateway, _) = fake::gateway();
     for (tool, fails) in [("fake__panic", true), ("fake__echo", false)] {
-        let request = ToolCall::new(View::All, tool.into(), raw("{}"));
+        let request = Call::new(View::All, Wanted::Tool(tool.to_owned()), raw("{}"));
         let completed = call(&gateway, &Principal::local(), request).await.unwrap();
         assert_eq!(completed.result.is_err(), fails, "{tool}");
     }
@@ -108,7 +108,7 @@ async fn a_call_ends_with_the_catalog_it_began_with() {
     tokio::task::yield_now().await;
     gateway.replace(fake::catalog(vec![]));
     assert!(running.await.unwrap().unwrap().result.is_ok());
-    assert!(matches!(run(&gateway).await, Err(Error::UnknownTool(_))));
+    assert!(matches!(run(&gateway).await, Err(Error::Unknown(_))));
 }
 
 /// Two servers that share a capacity, each with a tool that sleeps and takes so many bytes.
@@ -129,7 +129,7 @@ fn sharing(capacity: Capacity, footprint: u64) -> (Arc<Gateway>, [Arc<Fake>; 2])
 async fn one_at_a_time((gateway, fakes): (Arc<Gateway>, [Arc<Fake>; 2])) {
     let request = |name: &str| {
         let gateway = Arc::clone(&gateway);
-        let request = ToolCall::new(View::All, name.into(), raw("{}"));
+        let request = Call::new(View::All, Wanted::Tool(name.to_owned()), raw("{}"));
         tokio::spawn(async move { call(&gateway, &Principal::local(), request).await.unwrap().result })
     };
     let calls = ["one__tool", "two__tool"].map(request);
@@ -161,7 +161,7 @@ async fn a_call_that_panics_gives_back_what_it_took() {
     let entry = ServerEntry { gate, ..fake::entry("s", Arc::clone(&fake) as _) };
     let gateway = Gateway::new(fake::catalog(vec![entry]), GatewaySettings::default());
     for tool in ["s__panic", "s__panic", "s__echo"] {
-        let request = ToolCall::new(View::All, tool.into(), raw("{}"));
+        let request = Call::new(View::All, Wanted::Tool(tool.to_owned()), raw("{}"));
         let result = call(&gateway, &Principal::local(), request).await.unwrap().result;
         match result {
             Err(CallError::Internal(_)) => assert_eq!(tool, "s__panic"),

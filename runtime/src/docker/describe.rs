@@ -1,14 +1,15 @@
 //! From what a server offers to what is described of it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::StartError;
 use crate::peer::client::Offered;
-use crate::sandbox::{Description, Published, Skipped, Tool};
+use crate::sandbox::{Description, Listed, Published, Skipped, Tool};
 use crate::wit::check_tool_name;
 
 #[derive(Deserialize)]
@@ -24,14 +25,26 @@ struct Read<'a> {
     output_schema: Option<&'a RawValue>,
 }
 
-/// The tools of a server under the names that they are to have. One without a schema is told, and left out.
-pub(super) fn describe(
-    offered: Vec<Offered>,
-    rename: &BTreeMap<String, String>,
-) -> Result<Description, StartError> {
-    let mut description = Description::default();
+/// All that a server offers.
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    pub(super) tools: Vec<Offered>,
+    pub(super) prompts: Vec<Offered>,
+    pub(super) resources: Vec<Offered>,
+    pub(super) templates: Vec<Offered>,
+}
+
+/// What a server offers, its tools under the names that they are to have. A tool without a schema is told,
+/// and left out.
+pub(super) fn describe(offers: Offers, rename: &BTreeMap<String, String>) -> Result<Description, StartError> {
+    let mut description = Description {
+        prompts: listed(offers.prompts, "name"),
+        resources: listed(offers.resources, "uri"),
+        templates: listed(offers.templates, "uriTemplate"),
+        ..Description::default()
+    };
     let mut renamed = Vec::new();
-    for offered in offered {
+    for offered in offers.tools {
         renamed.extend(rename.get_key_value(&offered.name).map(|(function, _)| function.as_str()));
         match tool(&offered, rename) {
             Ok(tool) => description.tools.push(tool),
@@ -44,15 +57,30 @@ pub(super) fn describe(
     }
 }
 
+/// Entries by their keys, of which the member `key` is the JSON text.
+fn listed(offered: Vec<Offered>, key: &str) -> Vec<Listed> {
+    let one = |offered: Offered| {
+        let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(offered.json.get()).ok()?;
+        let name = place(members.get(key)?, offered.json.get());
+        let published = Published { name, json: offered.json.clone() };
+        Some(Listed { key: offered.name, published })
+    };
+    offered.into_iter().filter_map(one).collect()
+}
+
+/// Where a value is in the text that it is a part of.
+fn place(value: &RawValue, whole: &str) -> Range<usize> {
+    let at = value.get().as_ptr().addr() - whole.as_ptr().addr();
+    at..at + value.get().len()
+}
+
 fn tool(offered: &Offered, rename: &BTreeMap<String, String>) -> Result<Tool, String> {
     let whole = offered.json.get();
     let read: Read<'_> =
         serde_json::from_str(whole).map_err(|error| format!("it is no tool of MCP: {error}"))?;
     let shown = rename.get(&offered.name).unwrap_or(&offered.name);
     check_tool_name(shown, &offered.name)?;
-    // Both are parts of one text, so the distance of their beginnings is where the name is in it.
-    let at = read.name.get().as_ptr().addr() - whole.as_ptr().addr();
-    let name = at..at + read.name.get().len();
+    let name = place(read.name, whole);
     Ok(Tool {
         name: shown.clone(),
         function: offered.name.clone(),
@@ -69,6 +97,10 @@ mod tests {
 
     use super::*;
 
+    fn tools(tools: Vec<Offered>) -> Offers {
+        Offers { tools, ..Offers::default() }
+    }
+
     fn offered(name: &str, json: &str) -> Offered {
         Offered { name: name.to_owned(), json: RawValue::from_string(json.to_owned()).unwrap() }
     }
@@ -76,7 +108,7 @@ mod tests {
     #[test]
     fn a_tool_is_published_as_it_is_but_for_its_name() {
         let json = r#"{ "annotations": {"name":"x"}, "name" : "get\u005ftime", "inputSchema":{"type":"object"}, "x":1.0}"#;
-        let description = describe(vec![offered("get_time", json)], &BTreeMap::new()).unwrap();
+        let description = describe(tools(vec![offered("get_time", json)]), &BTreeMap::new()).unwrap();
         let tool = &description.tools[0];
         assert_eq!((tool.name.as_str(), tool.function.as_str()), ("get_time", "get_time"));
         let mut out = Vec::new();
@@ -89,10 +121,10 @@ mod tests {
     fn what_is_no_tool_is_told_and_the_rest_offered() {
         let all =
             vec![offered("bad", r#"{"name":"bad"}"#), offered("good", r#"{"name":"good","inputSchema":{}}"#)];
-        let description = describe(all, &BTreeMap::new()).unwrap();
+        let description = describe(tools(all), &BTreeMap::new()).unwrap();
         assert_eq!(description.tools.len(), 1);
         let odd = vec![offered("a.b", r#"{"name":"a.b","inputSchema":{}}"#)];
-        let odd = describe(odd, &BTreeMap::new()).unwrap();
+        let odd = describe(tools(odd), &BTreeMap::new()).unwrap();
         assert!(odd.skipped[0].reason.ends_with(r#"rename = { "a.b" = "other-name" }"#), "{odd:?}");
         assert!(
             description.skipped[0].reason.starts_with("it is no tool of MCP: missing field `inputSchema`")
@@ -103,8 +135,27 @@ mod tests {
     fn tools_are_renamed_and_a_rename_of_nothing_is_a_fault() {
         let rename = BTreeMap::from([("a.b".to_owned(), "a-b".to_owned())]);
         let all = || vec![offered("a.b", r#"{"name":"a.b","inputSchema":{}}"#)];
-        assert_eq!(describe(all(), &rename).unwrap().tools[0].name, "a-b");
+        assert_eq!(describe(tools(all()), &rename).unwrap().tools[0].name, "a-b");
         let rename = BTreeMap::from([("c".to_owned(), "d".to_owned())]);
-        assert_eq!(describe(all(), &rename).unwrap_err(), StartError::Rename { function: "c".to_owned() });
+        assert_eq!(
+            describe(tools(all()), &rename).unwrap_err(),
+            StartError::Rename { function: "c".to_owned() }
+        );
+    }
+
+    #[test]
+    fn a_prompt_and_a_resource_are_published_as_they_are() {
+        let prompt = r#"{"x":1.50, "name" : "say\u0041", "arguments":[]}"#;
+        let resource = r#"{"uri":"odd://a","name":"b"}"#;
+        let offers = Offers {
+            prompts: vec![offered("sayA", prompt)],
+            resources: vec![offered("odd://a", resource)],
+            ..Offers::default()
+        };
+        let description = describe(offers, &BTreeMap::new()).unwrap();
+        let mut out = Vec::new();
+        description.prompts[0].published.write(&mut out, b"\"odd__sayA\"");
+        assert_eq!(String::from_utf8(out).unwrap(), prompt.replace(r#""say\u0041""#, "\"odd__sayA\""));
+        assert_eq!(description.resources[0].key, "odd://a");
     }
 }

@@ -11,11 +11,12 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::blueprint::Blueprint;
 use super::container::Container;
+use super::describe::Offers;
 use super::error::StartError;
 use super::output::{Belonging, Output};
 use crate::events::Observer;
 use crate::notice::Notices;
-use crate::peer::client::{self, Greeting, Offered};
+use crate::peer::client::{self, ClientError, Greeting, List};
 use crate::peer::{Ended, RequestError};
 use crate::sandbox::CallError;
 
@@ -38,9 +39,9 @@ pub(super) struct Instance {
     /// Bytes that it may use, for what is told when it used more.
     memory: u64,
     /// Bytes that a result may have.
-    result: u64,
-    /// Whether its server takes a level for what it logs.
-    logging: bool,
+    most: u64,
+    /// What its server says that it can.
+    can: Greeting,
     since: Instant,
     /// Its place among the containers that the server may have; goes last.
     _place: OwnedSemaphorePermit,
@@ -59,7 +60,7 @@ impl Instance {
         blueprint: &Blueprint,
         place: OwnedSemaphorePermit,
         start: Duration,
-    ) -> Result<(Self, Greeting), StartError> {
+    ) -> Result<Self, StartError> {
         let until = Instant::now() + start;
         let late = |_| StartError::Silent { after: start };
         let (body, output) = timeout_at(until.into(), blueprint.draw()).await.map_err(late)??;
@@ -71,28 +72,45 @@ impl Instance {
             container,
             output,
             memory: blueprint.wanted.memory,
-            result: blueprint.policy.limits.output,
-            logging: false,
+            most: blueprint.policy.limits.output,
+            can: Greeting::default(),
             since: Instant::now(),
             _place: place,
         };
         let greeting = timeout_at(until.into(), client::initialize(instance.container.session())).await;
         match greeting.map_err(late)? {
-            Ok(greeting) => {
-                instance.logging = greeting.logging;
-                Ok((instance, greeting))
+            Ok(can) => {
+                instance.can = can;
+                Ok(instance)
             }
             Err(error) => Err(instance.failed(error).await),
         }
     }
 
-    /// All its tools.
-    pub(super) async fn tools(&self, within: Duration) -> Result<Vec<Offered>, StartError> {
-        match timeout(within, client::tools(self.container.session())).await {
-            Ok(Ok(tools)) => Ok(tools),
+    /// All that it offers, as far as it says that it has such things.
+    pub(super) async fn offers(&self, within: Duration) -> Result<Offers, StartError> {
+        match timeout(within, self.listed()).await {
+            Ok(Ok(offers)) => Ok(offers),
             Ok(Err(error)) => Err(self.failed(error).await),
             Err(_) => Err(StartError::Silent { after: within }),
         }
+    }
+
+    async fn listed(&self) -> Result<Offers, ClientError> {
+        let list = async |is_there: bool, list: List| match is_there {
+            true => client::list(self.container.session(), list).await,
+            false => Ok(Vec::new()),
+        };
+        Ok(Offers {
+            tools: list(self.can.tools, List::Tools).await?,
+            prompts: list(self.can.prompts, List::Prompts).await?,
+            resources: list(self.can.resources, List::Resources).await?,
+            // Many who have resources know nothing of templates.
+            templates: match list(self.can.resources, List::Templates).await {
+                Err(ClientError::Request { cause: RequestError::Refused(_), .. }) => Vec::new(),
+                templates => templates?,
+            },
+        })
     }
 
     /// From now on what the server prints belongs to a call.
@@ -102,7 +120,7 @@ impl Instance {
 
     /// From now on the server logs what a caller wants to hear. Of use where no other caller has it.
     pub(super) async fn log_for(&self, notices: Option<&Notices>) {
-        if let Some(level) = notices.and_then(Notices::level).filter(|_| self.logging) {
+        if let Some(level) = notices.and_then(Notices::level).filter(|_| self.can.logging) {
             // Whatever it answers: it may log all the same.
             drop(client::set_level(self.container.session(), level).await);
         }
@@ -115,13 +133,26 @@ impl Instance {
         arguments: &RawValue,
         notices: Option<&Notices>,
     ) -> Result<Box<RawValue>, CallError> {
-        let answer = client::call(self.container.session(), tool, arguments, notices).await;
+        self.result(client::call(self.container.session(), tool, arguments, notices).await).await
+    }
+
+    /// Asks for a prompt.
+    pub(super) async fn prompt(&self, name: &str, arguments: &RawValue) -> Result<Box<RawValue>, CallError> {
+        self.result(client::prompt(self.container.session(), name, arguments).await).await
+    }
+
+    /// Asks for a resource.
+    pub(super) async fn resource(&self, uri: &str) -> Result<Box<RawValue>, CallError> {
+        self.result(client::resource(self.container.session(), uri).await).await
+    }
+
+    async fn result(&self, answer: Result<Box<RawValue>, RequestError>) -> Result<Box<RawValue>, CallError> {
         match answer {
             Ok(result) => Ok(result),
             Err(RequestError::Refused(refusal)) => {
                 Err(CallError::Refused { code: refusal.code, message: refusal.message })
             }
-            Err(RequestError::Ended(Ended::TooLong { .. })) => Err(CallError::Output { limit: self.result }),
+            Err(RequestError::Ended(Ended::TooLong { .. })) => Err(CallError::Output { limit: self.most }),
             Err(RequestError::Ended(Ended::Gone(why))) => Err(self.crashed(&why).await),
             Err(error @ RequestError::Full) => Err(CallError::Unavailable(error.to_string())),
         }
@@ -150,7 +181,7 @@ impl Instance {
     }
 
     /// Why the first words with a server led nowhere.
-    async fn failed(&self, error: client::ClientError) -> StartError {
+    async fn failed(&self, error: ClientError) -> StartError {
         let ended = self.container.session().ended();
         match ended {
             Some(Ended::Gone(why)) => StartError::Ended(self.how_it_ended(&why).await.1),

@@ -14,8 +14,12 @@ const RENEWED: Duration = Duration::from_secs(60);
 /// Bytes of what was printed last that are kept, to say why a container ended.
 const LAST: usize = 512;
 
-/// The method by which a server says that its tools are others now.
-const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
+/// The methods by which a server says that it offers something else now.
+const CHANGED: [&str; 3] = [
+    "notifications/tools/list_changed",
+    "notifications/prompts/list_changed",
+    "notifications/resources/list_changed",
+];
 
 /// Hears one container.
 pub(super) struct Output {
@@ -41,7 +45,7 @@ struct State {
 
 impl Output {
     /// `limit` bytes are told of each call, and of each minute outside of calls. `changed` is called when
-    /// the server says that its tools have changed.
+    /// the server says that what it offers has changed.
     pub(super) fn new(
         observer: Arc<dyn Observer>,
         limit: u64,
@@ -108,7 +112,7 @@ impl Drop for Belonging {
 
 impl Listener for Output {
     fn notified(&self, notification: &Notification) {
-        if notification.method == TOOLS_CHANGED {
+        if CHANGED.contains(&notification.method.as_str()) {
             (self.changed)();
         }
     }

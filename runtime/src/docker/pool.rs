@@ -224,7 +224,7 @@ impl Shared {
 
     async fn begin(&self, place: OwnedSemaphorePermit) -> Result<Arc<Instance>, StartError> {
         match Instance::start(&self.blueprint, place, self.settings.start).await {
-            Ok((instance, _)) => Ok(Arc::new(instance)),
+            Ok(instance) => Ok(Arc::new(instance)),
             Err(error) => {
                 self.state().trouble.failed(error.clone());
                 Err(error)

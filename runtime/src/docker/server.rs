@@ -23,7 +23,7 @@ use super::spec::{USER, Wanted};
 use crate::events::{Backend, Observer};
 use crate::notice;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox};
+use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox, Target};
 
 /// Time between two looks at the tools of a server that says that they change. Against one that says so
 /// all the time.
@@ -110,7 +110,7 @@ struct Own {
     /// Bytes that a message of its containers may have.
     message: usize,
     pool: Pool,
-    /// Told when the server says that its tools have changed.
+    /// Told when the server says that what it offers has changed.
     changed: Arc<Notify>,
 }
 
@@ -136,9 +136,8 @@ impl DockerServer {
             observer,
             changed: Arc::new(move || told.notify_one()),
         };
-        let (first, greeting) = Instance::start(&blueprint, blueprint.place().await?, options.start).await?;
-        let offered = if greeting.tools { first.tools(options.start).await? } else { Vec::new() };
-        let description = describe(offered, rename)?;
+        let first = Instance::start(&blueprint, blueprint.place().await?, options.start).await?;
+        let description = describe(first.offers(options.start).await?, rename)?;
         let (facts, message) = (blueprint.facts(), blueprint.message());
         let settings = PoolSettings {
             lifetime: options.lifetime,
@@ -168,6 +167,14 @@ impl DockerServer {
         &self.own.image
     }
 
+    fn wanted<'a>(&'a self, target: &'a Target) -> Option<Asked<'a>> {
+        Some(match target {
+            Target::Tool(tool) => Asked::Tool(&self.description.tools.get(*tool)?.function),
+            Target::Prompt(prompt) => Asked::Prompt(&self.description.prompts.get(*prompt)?.key),
+            Target::Resource(uri) => Asked::Resource(uri),
+        })
+    }
+
     /// What its containers start with.
     #[must_use]
     pub fn facts(&self) -> &[Fact] {
@@ -188,7 +195,7 @@ fn wanted(options: &DockerOptions, image: &Image) -> Wanted {
 }
 
 impl Own {
-    async fn run(&self, function: &str, invocation: &Invocation) -> Result<Outcome, CallError> {
+    async fn run(&self, wanted: &Asked<'_>, invocation: &Invocation) -> Result<Outcome, CallError> {
         let place = self.pool.enter(invocation.session).await.map_err(unavailable)?;
         let observer = || Arc::clone(&invocation.observer);
         let belonging = (!place.shared).then(|| place.instance.belongs_to(observer()));
@@ -196,7 +203,12 @@ impl Own {
         if !place.shared {
             place.instance.log_for(notices).await;
         }
-        let answer = place.instance.call(function, &invocation.arguments, notices).await;
+        let (instance, arguments) = (&place.instance, &invocation.arguments);
+        let answer = match wanted {
+            Asked::Tool(function) => instance.call(function, arguments, notices).await,
+            Asked::Prompt(name) => instance.prompt(name, arguments).await,
+            Asked::Resource(uri) => instance.resource(uri).await,
+        };
         place.ended(belonging);
         let limit = self.policy.limits.output;
         let message = answer?;
@@ -208,12 +220,19 @@ impl Own {
         Ok(Outcome { is_error, content: Content::Message(message) })
     }
 
-    /// The tools as they are now; `None` while there is no container to ask.
+    /// What is offered now; `None` while there is no container to ask.
     async fn described(&self) -> Option<Result<Description, StartError>> {
         let instance = self.pool.any()?;
-        let offered = instance.tools(self.start).await;
-        Some(offered.and_then(|offered| describe(offered, &self.rename)))
+        let offers = instance.offers(self.start).await;
+        Some(offers.and_then(|offers| describe(offers, &self.rename)))
     }
+}
+
+/// What a server is asked for, by its own name of it.
+enum Asked<'a> {
+    Tool(&'a str),
+    Prompt(&'a str),
+    Resource(&'a str),
 }
 
 /// What we read of a result.
@@ -247,16 +266,17 @@ impl Sandbox for DockerServer {
     }
 
     /// The call is in its container; here are its arguments on their way, and its result, received and kept.
-    fn footprint(&self, _: usize, arguments: usize) -> u64 {
+    fn footprint(&self, _: &Target, arguments: usize) -> u64 {
         2 * arguments as u64 + self.own.message as u64 + self.own.policy.limits.output + notice::MAX_MEMORY
     }
 
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
-        let tool = self.description.tools.get(invocation.tool);
-        let tool = tool.ok_or_else(|| CallError::Internal("there is no such tool".to_owned()))?;
+        let wanted = self.wanted(&invocation.target);
+        let wanted =
+            wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
         let mut account = Account::open(&invocation);
         let since = Instant::now();
-        let run = self.own.run(&tool.function, &invocation);
+        let run = self.own.run(&wanted, &invocation);
         match timeout_at(invocation.deadline.into(), run).await {
             Ok(Ok(outcome)) => {
                 account.answered(outcome.size());

@@ -16,25 +16,42 @@ const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11
 /// Pages of a list. Against a server whose list never ends.
 const MAX_PAGES: usize = 1000;
 
-/// Tools of a server, and bytes of them all. Against the same with few pages.
-const MAX_TOOLS: usize = 10_000;
-const MAX_TOOLS_BYTES: usize = 16 * 1024 * 1024;
+/// Entries of a list, and bytes of them all. Against the same with few pages.
+const MAX_ENTRIES: usize = 10_000;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a server said of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Greeting {
     /// The revision that it speaks.
     pub revision: String,
     /// Whether it has tools.
     pub tools: bool,
+    /// Whether it has prompts.
+    pub prompts: bool,
+    /// Whether it has resources, and templates of such.
+    pub resources: bool,
     /// Whether it sends log messages, from a level on that it is told.
     pub logging: bool,
 }
 
-/// A tool as its server published it.
+/// A list that a server may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Of its tools.
+    Tools,
+    /// Of its prompts.
+    Prompts,
+    /// Of its resources.
+    Resources,
+    /// Of templates of more resources.
+    Templates,
+}
+
+/// An entry of a list, as its server published it.
 #[derive(Clone, Debug)]
 pub struct Offered {
-    /// Its name.
+    /// What it is asked for by: a name, or for resources a URI or its template.
     pub name: String,
     /// The whole of it, a JSON object.
     pub json: Box<RawValue>,
@@ -63,8 +80,13 @@ pub enum ClientError {
     #[error("it speaks revision {0:?} of MCP, which is none of {known}", known = REVISIONS.join(", "))]
     Revision(String),
     /// Its list goes on and on.
-    #[error("its list of tools has more than {0}")]
-    Endless(String),
+    #[error("its answers to {method} have more than {bound}")]
+    Endless {
+        /// What was asked.
+        method: &'static str,
+        /// Of what there are too many.
+        bound: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -80,22 +102,79 @@ struct Capabilities {
     #[serde(default)]
     tools: Option<serde::de::IgnoredAny>,
     #[serde(default)]
+    prompts: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    resources: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
     logging: Option<serde::de::IgnoredAny>,
 }
 
+/// What we read of a page, whatever it lists.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
-    #[serde(borrow)]
-    tools: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    tools: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    prompts: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    resources: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    resource_templates: Option<Vec<&'a RawValue>>,
     #[serde(default)]
     next_cursor: Option<String>,
 }
 
+impl List {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    fn of<'a>(self, page: &mut Page<'a>) -> Result<Vec<&'a RawValue>, ClientError> {
+        let (entries, name) = match self {
+            Self::Tools => (page.tools.take(), "tools"),
+            Self::Prompts => (page.prompts.take(), "prompts"),
+            Self::Resources => (page.resources.take(), "resources"),
+            Self::Templates => (page.resource_templates.take(), "resourceTemplates"),
+        };
+        let cause = || format!("missing field `{name}`");
+        entries.ok_or_else(|| ClientError::Answer { method: self.method(), cause: cause() })
+    }
+
+    fn endless(self, bound: String) -> ClientError {
+        ClientError::Endless { method: self.method(), bound }
+    }
+
+    /// What an entry is asked for by.
+    fn key(self, entry: &RawValue) -> Result<String, ClientError> {
+        let keys: Keys<'_> = read(self.method(), entry)?;
+        let (key, name) = match self {
+            Self::Tools | Self::Prompts => (keys.name, "name"),
+            Self::Resources => (keys.uri, "uri"),
+            Self::Templates => (keys.uri_template, "uriTemplate"),
+        };
+        let missing = || ClientError::Answer {
+            method: self.method(),
+            cause: format!("missing field `{name}` in an entry"),
+        };
+        key.map(Cow::into_owned).ok_or_else(missing)
+    }
+}
+
 #[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
+#[serde(rename_all = "camelCase")]
+struct Keys<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    uri: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    uri_template: Option<Cow<'a, str>>,
 }
 
 /// Begins the conversation, in the newest revision that both know.
@@ -117,36 +196,39 @@ pub async fn initialize(session: &Session) -> Result<Greeting, ClientError> {
         return Err(ClientError::Revision(revision));
     }
     session.notify("notifications/initialized", "{}");
-    let Capabilities { tools, logging } = initialized.capabilities;
-    let (tools, logging) = (tools.is_some(), logging.is_some());
-    Ok(Greeting { revision: initialized.protocol_version, tools, logging })
+    let can = initialized.capabilities;
+    Ok(Greeting {
+        revision: initialized.protocol_version,
+        tools: can.tools.is_some(),
+        prompts: can.prompts.is_some(),
+        resources: can.resources.is_some(),
+        logging: can.logging.is_some(),
+    })
 }
 
-/// All its tools, page after page.
+/// All of a list, page after page.
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn tools(session: &Session) -> Result<Vec<Offered>, ClientError> {
-    const METHOD: &str = "tools/list";
-    let (mut tools, mut bytes, mut params) = (Vec::new(), 0, "{}".to_owned());
+pub async fn list(session: &Session, list: List) -> Result<Vec<Offered>, ClientError> {
+    let (mut entries, mut bytes, mut params) = (Vec::new(), 0, "{}".to_owned());
     for _ in 0..MAX_PAGES {
-        let answer = ask(session, METHOD, &params).await?;
+        let answer = ask(session, list.method(), &params).await?;
         bytes += answer.get().len();
-        let page: Page<'_> = read(METHOD, &answer)?;
-        for tool in page.tools {
-            let named: Named<'_> = read(METHOD, tool)?;
-            tools.push(Offered { name: named.name.into_owned(), json: tool.to_owned() });
+        let mut page: Page<'_> = read(list.method(), &answer)?;
+        for entry in list.of(&mut page)? {
+            entries.push(Offered { name: list.key(entry)?, json: entry.to_owned() });
         }
-        if tools.len() > MAX_TOOLS {
-            return Err(ClientError::Endless(format!("{MAX_TOOLS} tools")));
+        if entries.len() > MAX_ENTRIES {
+            return Err(list.endless(format!("{MAX_ENTRIES} entries")));
         }
-        if bytes > MAX_TOOLS_BYTES {
-            return Err(ClientError::Endless(format!("{MAX_TOOLS_BYTES} bytes")));
+        if bytes > MAX_BYTES {
+            return Err(list.endless(format!("{MAX_BYTES} bytes")));
         }
-        let Some(cursor) = page.next_cursor else { return Ok(tools) };
+        let Some(cursor) = page.next_cursor else { return Ok(entries) };
         params = format!("{{\"cursor\":{}}}", quoted(&cursor));
     }
-    Err(ClientError::Endless(format!("{MAX_PAGES} pages")))
+    Err(list.endless(format!("{MAX_PAGES} pages")))
 }
 
 /// Runs a tool, of which `arguments` is a JSON object. The result is one, too. What the server tells
@@ -168,6 +250,27 @@ pub async fn call(
         format!("{{\"name\":{},\"arguments\":{}{meta}}}", quoted(tool), arguments.get())
     };
     session.request_with("tools/call", params, notices.cloned()).await
+}
+
+/// Asks for a prompt, of which `arguments` is a JSON object of strings.
+///
+/// # Errors
+/// See [`RequestError`].
+pub async fn prompt(
+    session: &Session,
+    name: &str,
+    arguments: &RawValue,
+) -> Result<Box<RawValue>, RequestError> {
+    let params = format!("{{\"name\":{},\"arguments\":{}}}", quoted(name), arguments.get());
+    session.request("prompts/get", &params).await
+}
+
+/// Asks for a resource.
+///
+/// # Errors
+/// See [`RequestError`].
+pub async fn resource(session: &Session, uri: &str) -> Result<Box<RawValue>, RequestError> {
+    session.request("resources/read", &format!("{{\"uri\":{}}}", quoted(uri))).await
 }
 
 /// Tells the server from which level on its log messages are wanted.

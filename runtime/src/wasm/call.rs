@@ -18,7 +18,7 @@ use super::meter::Account;
 use super::state::{self, Given, Grants, State};
 use super::trap;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Content, Invocation, Outcome};
+use crate::sandbox::{CallError, Content, Invocation, Outcome, Target};
 use crate::secret::Secret;
 use crate::wit::{self, Function};
 
@@ -51,12 +51,15 @@ impl Prepared {
         account: Account,
         result: u64,
     ) -> Result<Outcome, CallError> {
-        let Invocation { tool, arguments, deadline, observer, lease, .. } = invocation;
+        let Invocation { target, arguments, deadline, observer, lease, .. } = invocation;
         // In reverse order of how they go: first the store, in the account; then the room that it
         // was in; at last what was set aside for both.
         let _lease = lease;
         let room;
         let mut account = account;
+        let Target::Tool(tool) = target else {
+            return Err(CallError::Internal("a component has tools alone".to_owned()));
+        };
         let function = self
             .functions
             .get(tool)

@@ -22,7 +22,7 @@ use crate::artifact::Artifact;
 use crate::egress::Egress;
 use crate::events::Backend;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Tool};
+use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Target, Tool};
 use crate::scheduler::{Begin, Lane, Pace};
 use crate::wit::{self, Discovery, Function};
 
@@ -112,6 +112,15 @@ impl Component {
     }
 }
 
+impl Component {
+    fn habit(&self, target: &Target) -> Option<&Habit> {
+        match target {
+            Target::Tool(tool) => self.tools.get(*tool),
+            Target::Prompt(_) | Target::Resource(_) => None,
+        }
+    }
+}
+
 #[async_trait]
 impl Sandbox for Component {
     fn describe(&self) -> &Description {
@@ -122,9 +131,9 @@ impl Sandbox for Component {
         Backend::Wasm
     }
 
-    fn footprint(&self, tool: usize, arguments: usize) -> u64 {
+    fn footprint(&self, target: &Target, arguments: usize) -> u64 {
         let limits = &self.prepared.policy.limits;
-        let Some(habit) = self.tools.get(tool) else {
+        let Some(habit) = self.habit(target) else {
             return 0;
         };
         let most = wit::value::MAX_ARGUMENT_MEMORY as u64;
@@ -136,7 +145,7 @@ impl Sandbox for Component {
 
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
         let prepared = Arc::clone(&self.prepared);
-        let Some(habit) = self.tools.get(invocation.tool) else {
+        let Some(habit) = self.habit(&invocation.target) else {
             return call::run(prepared, invocation, 0).await;
         };
         let few = invocation.arguments.get().len() <= FEW_ARGUMENTS;
@@ -194,5 +203,6 @@ pub(super) fn describe(found: &Discovery) -> Description {
     Description {
         tools: found.functions.iter().map(tool).collect(),
         skipped: found.skipped.iter().map(skipped).collect(),
+        ..Description::default()
     }
 }

@@ -20,7 +20,7 @@ use crate::artifact::{Artifact, Digest, Reference};
 use crate::events::{CallId, Denial, Observer, Stdio, Usage};
 use crate::limits::Limits;
 use crate::policy::{FilesGrant, Grants, Policy};
-use crate::sandbox::{CallError, Content, Invocation, Outcome, Sandbox};
+use crate::sandbox::{CallError, Content, Invocation, Outcome, Sandbox, Target};
 
 /// What an observer was told.
 #[derive(Default)]
@@ -101,7 +101,7 @@ fn invocation(component: &Component, tool: &str, arguments: &str) -> (Invocation
     let found = tools.iter().position(|t| t.name == tool);
     let invocation = Invocation {
         id: CallId(7),
-        tool: found.unwrap_or_else(|| panic!("no tool `{tool}` in {tools:?}")),
+        target: Target::Tool(found.unwrap_or_else(|| panic!("no tool `{tool}` in {tools:?}"))),
         arguments: RawValue::from_string(arguments.to_owned()).unwrap(),
         session: None,
         deadline: Instant::now() + Duration::from_secs(20),

@@ -258,7 +258,7 @@ async fn batches_are_of_one_revision() {
 async fn what_a_call_tells_is_written_before_its_answer() {
     let fake = Fake::new(&[("tell", fake::Does::Tell(2, Duration::from_millis(20)))]);
     let catalog = fake::catalog(vec![fake::entry("fake", Arc::clone(&fake) as _)]);
-    let settings = GatewaySettings { logging: true, ..GatewaySettings::default() };
+    let settings = GatewaySettings { servers_of_mcp: true, ..GatewaySettings::default() };
     let gateway = Arc::new(Gateway::new(catalog, settings));
     let mut host = start_gateway(gateway, fake, StdioSettings::default());
     let meta = json!({ "progressToken": "t", "io.modelcontextprotocol/logLevel": "info" });

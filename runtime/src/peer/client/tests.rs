@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{ClientError, call, initialize, tools};
+use super::{ClientError, List, call, initialize, list};
 use crate::peer::{Listener, Notification, Session};
 
 struct Deaf;
@@ -28,6 +28,10 @@ fn server(result: impl Fn(&str, &Value) -> Option<String> + Send + 'static) -> S
         }
     });
     session
+}
+
+async fn tools(session: &Session) -> Result<Vec<super::Offered>, ClientError> {
+    list(session, List::Tools).await
 }
 
 fn always(result: &'static str) -> Session {
@@ -87,13 +91,13 @@ async fn every_page_is_asked_for_and_tools_stay_as_they_are() {
 #[tokio::test]
 async fn a_list_without_end_is_given_up() {
     let error = tools(&always(r#"{"tools":[],"nextCursor":"again"}"#)).await.unwrap_err();
-    assert_eq!(error, ClientError::Endless("1000 pages".to_owned()));
+    assert_eq!(error.to_string(), "its answers to tools/list have more than 1000 pages");
     let session = server(|_, _| {
         let tools = vec![r#"{"name":"x"}"#; 9_000].join(",");
         Some(format!(r#"{{"tools":[{tools}],"nextCursor":"again"}}"#))
     });
     let error = tools(&session).await.unwrap_err();
-    assert_eq!(error.to_string(), "its list of tools has more than 10000 tools");
+    assert_eq!(error.to_string(), "its answers to tools/list have more than 10000 entries");
 }
 
 #[tokio::test]
@@ -105,4 +109,21 @@ async fn arguments_go_and_results_come_as_they_are_written() {
     let arguments = RawValue::from_string("{\"a\":\n[1,  2]}".to_owned()).unwrap();
     let result = call(&session, "a \"tool\"", &arguments, None).await.unwrap();
     assert_eq!(result.get(), r#"{"content":[], "big":18446744073709551616.10, "echo":{"a":[1,2]}}"#);
+}
+
+#[tokio::test]
+async fn each_list_has_its_own_member_and_key() {
+    let lists = [
+        (List::Prompts, r#"{"prompts":[{"name":"a","x":1.50}]}"#),
+        (List::Resources, r#"{"resources":[{"uri":"a","name":"b"}]}"#),
+        (List::Templates, r#"{"resourceTemplates":[{"uriTemplate":"a","name":"b"}]}"#),
+    ];
+    for (of, answer) in lists {
+        let entries = list(&always(answer), of).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["a"], "{answer}");
+        let error = list(&always(r#"{"tools":[]}"#), of).await.unwrap_err();
+        assert!(error.to_string().contains("missing field"), "{error}");
+    }
+    let error = list(&always(r#"{"resources":[{"name":"b"}]}"#), List::Resources).await.unwrap_err();
+    assert!(error.to_string().contains("missing field `uri`"), "{error}");
 }

@@ -91,7 +91,7 @@ async fn arguments_that_do_not_fit_cost_no_fuel() {
 async fn a_tool_that_is_not_there_is_an_error_and_not_a_panic() {
     let component = counter().await;
     let (mut invocation, heard) = invocation(&component, "next", "{}");
-    invocation.tool = 99;
+    invocation.target = Target::Tool(99);
     let error = component.call(invocation).await.unwrap_err();
     assert_eq!(error.code(), "internal");
     heard.usage();

@@ -89,7 +89,8 @@ pub fn call(name: &str, arguments: &Value, token: &Value) -> Result<String, Stri
             done("printed".to_owned())
         }
         "print-lines" => {
-            (0..number("count")).for_each(|_| print(&arguments["to-stderr"], text("line")));
+            let line = text("line").replace("TOKEN", &token.to_string());
+            (0..number("count")).for_each(|_| print(&arguments["to-stderr"], &line));
             done("printed".to_owned())
         }
         "forge-reply" => {

@@ -4,6 +4,7 @@ mod hygiene;
 mod keys;
 mod messages;
 mod notices;
+mod offered;
 mod sessions;
 mod stateless;
 

@@ -8,7 +8,7 @@ const PAUSE: Duration = Duration::from_millis(150);
 async fn start_telling(times: u32, settings: HttpSettings) -> Served {
     let fake = Fake::new(&[("tell", fake::Does::Tell(times, PAUSE))]);
     let catalog = fake::catalog(vec![fake::entry("fake", Arc::clone(&fake) as _)]);
-    let settings_of_gateway = GatewaySettings { logging: true, ..GatewaySettings::default() };
+    let settings_of_gateway = GatewaySettings { servers_of_mcp: true, ..GatewaySettings::default() };
     let gateway = Gateway::new(catalog, settings_of_gateway);
     start_gateway(Arc::new(gateway), fake, settings).await
 }

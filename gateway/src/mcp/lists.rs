@@ -1,11 +1,11 @@
-//! `tools/list`: a prebuilt page, set into a result of the request's revision.
+//! `tools/list` and the other lists: a prebuilt page, set into a result of the request's revision.
 
 use super::SERVER_INFO;
 use super::answer::Context;
 use super::params::{Params, text};
 use super::revision::Revision;
 use crate::auth::Principal;
-use crate::catalog::{Page, View};
+use crate::catalog::{List, Page, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::json::raw;
@@ -42,11 +42,12 @@ pub fn result(
     gateway: &Gateway,
     context: &Context,
     revision: Revision,
+    list: List,
     params: &Params<'_>,
 ) -> Result<Listed, Error> {
     let Context { principal, view } = context;
     let catalog = gateway.require_catalog()?;
-    let pages = catalog.pages(view, principal.servers()).ok_or_else(|| unknown(view))?;
+    let pages = catalog.pages(list, view, principal.servers()).ok_or_else(|| unknown(view))?;
     if let View::One(name) = view
         && let Some(reason) = catalog.server(name).and_then(|server| server.unavailable())
     {

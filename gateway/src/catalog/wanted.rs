@@ -1,0 +1,44 @@
+//! What a caller names: a tool, a prompt, a resource.
+
+use std::fmt;
+
+/// What a caller wants to use, as it names it at its endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The tool of that name.
+    Tool(String),
+    /// The prompt of that name.
+    Prompt(String),
+    /// The resource of that URI.
+    Resource(String),
+}
+
+impl Wanted {
+    /// The name or the URI.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Tool(name) | Self::Prompt(name) | Self::Resource(name) => name,
+        }
+    }
+
+    /// The method of MCP by which it is used.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Tool(_) => "tools/call",
+            Self::Prompt(_) => "prompts/get",
+            Self::Resource(_) => "resources/read",
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tool(name) => write!(f, "tool: {name}"),
+            Self::Prompt(name) => write!(f, "prompt: {name}"),
+            Self::Resource(uri) => write!(f, "resource: {uri}"),
+        }
+    }
+}
