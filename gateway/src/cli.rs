@@ -18,6 +18,7 @@ mod compile;
 mod context;
 mod doctor;
 mod failure;
+mod health;
 mod inspect;
 mod key;
 mod list;
@@ -44,7 +45,7 @@ const MIN_WORKERS: usize = 2;
 #[derive(Debug, Parser)]
 #[command(name = "toolgate", version, disable_help_subcommand = true, after_help = EXAMPLE)]
 struct Cli {
-    /// The config [default: TOOLGATE_CONFIG from the environment, else toolgate.toml]
+    /// The config [default: TOOLGATE_CONFIG_TEXT or the file TOOLGATE_CONFIG of the environment, else toolgate.toml]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -66,6 +67,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Check(check::Check),
     Doctor(doctor::Doctor),
+    Health(health::Health),
     Pull(pull::Pull),
     Push(push::Push),
     Key(key::Key),
@@ -79,7 +81,11 @@ pub fn main() -> ExitCode {
     if let Command::Compile(command) = cli.command {
         return command.run();
     }
-    let result = start(cli);
+    let result = match cli.command {
+        // It needs neither the threads for calls nor the log.
+        Command::Health(command) => command.run(cli.config),
+        command => start(cli.config, command),
+    };
     logging::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,14 +96,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> Result<(), Failure> {
+fn start(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
     allocator::give_back();
     descriptors::allow_all();
     let scheduler = Scheduler::start(Scheduler::threads_for(host::processors()));
     let scheduler = Arc::new(
         scheduler.map_err(|error| Failure::new("cannot start the threads for calls").because(&error))?,
     );
-    let context = Context::new(cli.config, Arc::clone(&scheduler));
+    let context = Context::new(config, Arc::clone(&scheduler));
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder
         .worker_threads(workers_for(host::processors()))
@@ -106,7 +112,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new("cannot start the runtime's threads").because(&error))?;
     let result = runtime.block_on(async {
-        let result = run(cli.command, &context).await;
+        let result = run(command, &context).await;
         context.clear().await;
         result
     });
@@ -134,6 +140,6 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Pull(command) => command.run(context).await,
         Command::Push(command) => command.run(context).await,
         Command::Key(command) => command.run(),
-        Command::Compile(_) => Err(Failure::silent()),
+        Command::Compile(_) | Command::Health(_) => Err(Failure::silent()),
     }
 }

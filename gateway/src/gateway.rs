@@ -4,6 +4,7 @@
 //! so that liveness can be answered while components are still being compiled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -44,6 +45,7 @@ pub struct Gateway {
     sessions: Sessions,
     tools_ttl: Duration,
     servers_of_mcp: bool,
+    stopping: AtomicBool,
 }
 
 impl Gateway {
@@ -63,6 +65,7 @@ impl Gateway {
             sessions: Sessions::new(settings.session_key, settings.session_ttl),
             tools_ttl: settings.tools_ttl,
             servers_of_mcp: settings.servers_of_mcp,
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -83,6 +86,17 @@ impl Gateway {
     /// [`Error::Starting`] before the first.
     pub fn require_catalog(&self) -> Result<Arc<Catalog>, Error> {
         self.catalog().ok_or(Error::Starting)
+    }
+
+    /// Begins the end: from now on it says that it is not ready. Calls are answered as ever.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end has begun.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

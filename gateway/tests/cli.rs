@@ -15,7 +15,9 @@ use site::{CONFIG, Run, Site, pin};
 fn every_command_explains_itself_with_an_example() {
     let site = Site::new("");
     pin!("help", site.run(&["--help"]));
-    for command in ["serve", "stdio", "call", "list", "inspect", "check", "doctor", "pull", "push", "key"] {
+    let commands =
+        ["serve", "stdio", "call", "list", "inspect", "check", "doctor", "health", "pull", "push", "key"];
+    for command in commands {
         let run = site.run(&[command, "--help"]);
         assert!(run.stdout.contains("Example:"), "{command}");
         pin!(format!("help-{command}"), run);

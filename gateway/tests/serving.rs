@@ -204,3 +204,46 @@ fn stdio_lets_a_call_finish_when_it_is_told_to_stop() {
     assert!(answer.contains(r#""toolgate/error":"fuel""#), "{answer}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn health_tells_whether_a_gateway_is_ready_and_why_not() {
+    let site = Site::new(&CONFIG.replace("[gateway]", "[gateway]\nlisten = \"127.0.0.1:0\""));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = taken.local_addr().unwrap().to_string();
+    drop(taken);
+    let at = |address: &str| format!("http://{address}");
+    let mut run = site.run(&["health", "--url", &at(&free)]);
+    run.stderr = run.stderr.replace(&free, "ADDRESS");
+    pin!("health-nobody", run);
+    pin!("health-no-url", site.run(&["health", "--url", "https://tools.example.com/mcp"]));
+    let mut child = site.command(&["serve", "--listen", "127.0.0.1:0", "--port-file", "port"]);
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let address = wait_for(&site.path("port")).trim().to_owned();
+    pin!("health-ready", site.run(&["health", "--url", &at(&address)]));
+    assert_eq!(site.run(&["health", "--live", "--url", &at(&address)]).stdout, "alive\n");
+    // Where nothing says otherwise, where the config says that it listens.
+    let mut command = site.command(&["health"]);
+    command.env("TOOLGATE_CONFIG_TEXT", format!("[gateway]\nlisten = \"{address}\""));
+    assert_eq!(Run::of(command.output().unwrap(), site.dir.path()).stdout, "ready\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn health_tells_that_a_gateway_stops() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut head = [0; 1024];
+        assert!(stream.read(&mut head).unwrap() > 0);
+        let reply =
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 22\r\n\r\n{\"status\":\"stopping\"}\n";
+        stream.write_all(reply.as_bytes()).unwrap();
+    });
+    let site = Site::new("");
+    let mut run = site.run(&["health", "--url", &format!("http://{address}")]);
+    answering.join().unwrap();
+    run.stderr = run.stderr.replace(&address, "ADDRESS");
+    pin!("health-stopping", run);
+}

@@ -5,6 +5,7 @@
 //! [`gateway::Gateway`] on it and talks to it as a client would. Nothing here is skipped: a missing
 //! part (the binary, a guest, the registry) is a panic that names the command that brings it.
 
+pub mod boxed;
 pub mod canary;
 pub mod cgroup;
 pub mod client;

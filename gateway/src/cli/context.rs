@@ -15,7 +15,9 @@ use super::failure::Failure;
 use super::progress;
 use crate::assemble::{AssembleError, Assembled, Assembler, Images};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::config::{self, AdmissionConfig, Config, DockerConfig, EngineConfig, LogFormat, ServerConfig};
+use crate::config::{
+    self, AdmissionConfig, Config, DockerConfig, EngineConfig, LoadError, LogFormat, ServerConfig,
+};
 use crate::gateway::GatewaySettings;
 use crate::logging::{self, StartError};
 use crate::mcp::session::SessionKey;
@@ -23,13 +25,62 @@ use crate::mcp::session::SessionKey;
 /// Names the config where the command line does not.
 const CONFIG_VAR: &str = "TOOLGATE_CONFIG";
 
+/// Holds the config itself, for places that have no file to give. Before `TOOLGATE_CONFIG`, which an image
+/// may set for all.
+const CONFIG_TEXT_VAR: &str = "TOOLGATE_CONFIG_TEXT";
+
 /// The config where nothing names one.
 const DEFAULT_CONFIG: &str = "toolgate.toml";
+
+/// Where the config is.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// In a file that was named.
+    File(PathBuf),
+    /// In the environment.
+    Text(String),
+    /// Nothing says.
+    Unsaid,
+}
+
+impl Source {
+    /// What the command line says, else the environment.
+    pub(super) fn find(named: Option<PathBuf>) -> Self {
+        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        match (named, var(CONFIG_TEXT_VAR), var(CONFIG_VAR)) {
+            (Some(path), _, _) => Self::File(path),
+            // What is not UTF-8 becomes a fault of the text, at its place.
+            (None, Some(text), _) => Self::Text(text.to_string_lossy().into_owned()),
+            (None, None, Some(path)) => Self::File(path.into()),
+            (None, None, None) => Self::Unsaid,
+        }
+    }
+
+    /// The config, which must be there.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let loaded = match self {
+            Self::File(path) => Config::load(path, &env),
+            Self::Text(text) => {
+                Config::parse(text, Path::new(CONFIG_TEXT_VAR), &env).map_err(LoadError::Invalid)
+            }
+            Self::Unsaid => Config::load(Path::new(DEFAULT_CONFIG), &env),
+        };
+        Ok(loaded?)
+    }
+
+    /// The config, if there is one. One that was named must be there.
+    pub(super) fn optional_config(&self) -> Result<Option<Config>, Failure> {
+        match self {
+            Self::Unsaid if !Path::new(DEFAULT_CONFIG).exists() => Ok(None),
+            _ => self.config().map(Some),
+        }
+    }
+}
 
 /// How this process was called.
 #[derive(Debug)]
 pub(super) struct Context {
-    config: Option<PathBuf>,
+    source: Source,
     scheduler: Arc<Scheduler>,
     /// What runs images, once a command needs it.
     images: OnceLock<Arc<Images>>,
@@ -37,9 +88,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(config: Option<PathBuf>, scheduler: Arc<Scheduler>) -> Self {
-        let from_env = || std::env::var_os(CONFIG_VAR).filter(|path| !path.is_empty());
-        let config = config.or_else(|| from_env().map(PathBuf::from));
-        Self { config, scheduler, images: OnceLock::new() }
+        Self { source: Source::find(config), scheduler, images: OnceLock::new() }
     }
 
     /// Leaves nothing behind on an engine; for the end of a command.
@@ -51,8 +100,7 @@ impl Context {
 
     /// The config, which must be there.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        let path = self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-        Ok(Config::load(path, &env)?)
+        self.source.config()
     }
 
     /// How artifacts are pulled, for commands that work without a config too. One that was named
@@ -64,10 +112,7 @@ impl Context {
 
     /// The config, for commands that work without one too. One that was named must be there.
     pub(super) fn optional_config(&self) -> Result<Option<Config>, Failure> {
-        match self.config.is_some() || Path::new(DEFAULT_CONFIG).exists() {
-            true => self.config().map(Some),
-            false => Ok(None),
-        }
+        self.source.optional_config()
     }
 }
 

@@ -72,6 +72,15 @@ impl Failure {
         self
     }
 
+    /// Adds a cause in words.
+    #[must_use]
+    pub(super) fn because_of(mut self, cause: String) -> Self {
+        if let Message::Parts { causes, .. } = &mut self.message {
+            causes.push(cause);
+        }
+        self
+    }
+
     /// Says what to change.
     #[must_use]
     pub(super) fn hint(mut self, text: impl Into<String>) -> Self {

@@ -15,8 +15,6 @@ use crate::transport::http::HttpSettings;
 /// Overrides `state-dir`, for tests and containers.
 pub const STATE_DIR_VAR: &str = "TOOLGATE_STATE_DIR";
 
-/// Where the gateway listens unless told: on loopback, out of reach of other hosts.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Upper bound of `body-limit`: a body is held in memory whole.
 const MAX_BODY: u64 = 256 << 20;
 /// Upper bound of `max-connections`; each holds a file descriptor.
@@ -49,6 +47,11 @@ pub struct GatewayConfig {
     pub log: Option<LogFormat>,
 }
 
+impl GatewayConfig {
+    /// Where the gateway listens unless told: on loopback, out of reach of other hosts.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+}
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -65,7 +68,7 @@ pub(super) fn read(
     env: Env<'_>,
 ) -> GatewayConfig {
     let mut config = GatewayConfig {
-        listen: LISTEN,
+        listen: GatewayConfig::LISTEN,
         allow_anonymous: false,
         http: HttpSettings::default(),
         session_key: None,
@@ -110,6 +113,7 @@ fn http(section: &Section<'_, '_>, http: &mut HttpSettings) {
     section.set(&mut http.body_timeout, "body-timeout", "30s", time());
     section.set(&mut http.write_timeout, "write-timeout", "30s", time());
     section.set(&mut http.idle_timeout, "idle-timeout", "2m", time());
+    section.set(&mut http.drain_delay, "drain-delay", "10s", time());
     section.set(&mut http.drain, "drain", "30s", time());
 }
 

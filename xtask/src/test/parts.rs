@@ -62,6 +62,7 @@ fn needed(step: Step) -> Result<Vec<Part>> {
         }
         // They make or install what they need, or name it themselves.
         Step::Prepare
+        | Step::Templates
         | Step::Guests
         | Step::GuestTests
         | Step::Images

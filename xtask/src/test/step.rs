@@ -11,7 +11,7 @@ use crate::process::{self, Result};
 use crate::progress::step;
 use crate::setup::apt::{self, Need};
 use crate::setup::engine::Engine;
-use crate::setup::{images, wasm};
+use crate::setup::{images, templates, wasm};
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
@@ -25,9 +25,10 @@ const NEEDS: [Need; 5] = [
 
 /// Test binaries of the workspace that must have tests, by the names of their crates and of the files
 /// in `tests/`. An empty one is reported as `ok` by cargo, and one that is gone not at all.
-const REQUIRED: [&str; 11] = [
+const REQUIRED: [&str; 12] = [
     "benches",
     "cli",
+    "deploy",
     "docker",
     "escape",
     "fuzz",
@@ -49,6 +50,8 @@ pub(crate) enum Step {
     Prepare,
     /// rustfmt in all workspaces.
     Fmt,
+    /// cfn-lint on the templates of `deploy/`.
+    Templates,
     /// Build the guests.
     Guests,
     /// Unit tests of the guest tools, on the host.
@@ -86,6 +89,7 @@ impl Step {
         match self {
             Self::Prepare => "preparing the machine",
             Self::Fmt => "checking the format",
+            Self::Templates => "checking the templates",
             Self::Guests => "building the guests",
             Self::GuestTests => "testing the guest tools on the host",
             Self::Images => "making the images",
@@ -104,6 +108,7 @@ impl Step {
         match self {
             Self::Prepare => prepare().map(|()| Counts::PASSED),
             Self::Fmt => each_workspace(|workspace| cargo_in(workspace, &["fmt", "--all", "--check"])),
+            Self::Templates => templates::check().map(|()| Counts::PASSED),
             Self::Guests => {
                 guests::build_all(&wasm::ensure()?)?;
                 Ok(Counts::PASSED)

@@ -67,7 +67,27 @@ impl Place {
     }
 }
 
-/// Serves HTTP on `listener` until `shutdown` is ready, then lets calls in flight end, within
+/// The room for all connections.
+struct Places {
+    full: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(settings: &HttpSettings) -> Self {
+        let full = Arc::new(Semaphore::new(settings.connections.max(1)));
+        Self { full, spare: Arc::new(Semaphore::new(SPARE)) }
+    }
+
+    /// Room for one more, if there is some now.
+    fn free(&self) -> Option<Place> {
+        let spare = || Arc::clone(&self.spare).try_acquire_owned().map(Place::spare);
+        Arc::clone(&self.full).try_acquire_owned().map(Place::full).or_else(|_| spare()).ok()
+    }
+}
+
+/// Serves HTTP on `listener` until `shutdown` is ready. Then it is not ready any more, but serves for
+/// `settings.drain_delay`; after that it takes no more connections and lets calls in flight end, within
 /// `settings.drain`.
 ///
 /// # Errors
@@ -83,12 +103,18 @@ pub async fn serve(
     let answers = Budget::new(settings.answers);
     let shared = Arc::new(Shared { gateway, settings, hosts, bodies, answers });
     let (stop, stopping) = watch::channel(());
+    let places = Places::new(&shared.settings);
     let mut connections = JoinSet::new();
+    let told = async {
+        shutdown.await;
+        shared.gateway.stop();
+        tokio::time::sleep(shared.settings.drain_delay).await;
+    };
     tokio::select! {
-        () = accept(&listener, &shared, &stopping, &mut connections) => {}
-        () = shutdown => {}
+        () = accept(&listener, &places, &shared, &stopping, &mut connections) => {}
+        () = told => {}
     }
-    drop(listener);
+    accept_rest(listener, &places, &shared, &stopping, &mut connections);
     drop(stop);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(shared.settings.drain, drained).await.is_err() {
@@ -98,26 +124,47 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(
-    listener: &TcpListener,
+/// Connections that the kernel completed before the listener closes: their clients may have sent a call
+/// already, and closing the listener would break them off.
+fn accept_rest(
+    listener: TcpListener,
+    places: &Places,
     shared: &Arc<Shared>,
     stopping: &watch::Receiver<()>,
     connections: &mut JoinSet<()>,
 ) {
-    let full = Arc::new(Semaphore::new(shared.settings.connections.max(1)));
-    let spare = Arc::new(Semaphore::new(SPARE));
+    let Ok(listener) = listener.into_std() else { return };
+    while let Some(place) = places.free()
+        && let Ok((stream, _)) = listener.accept()
+    {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            at_once(&stream);
+            connections.spawn(connection(stream, place, Arc::clone(shared), stopping.clone()));
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Places,
+    shared: &Arc<Shared>,
+    stopping: &watch::Receiver<()>,
+    connections: &mut JoinSet<()>,
+) {
+    let Places { full, spare } = places;
     loop {
         while connections.try_join_next().is_some() {}
         let place = tokio::select! {
             biased;
-            Ok(permit) = Arc::clone(&full).acquire_owned() => Place::full(permit),
-            Ok(permit) = Arc::clone(&spare).acquire_owned() => Place::spare(permit),
+            Ok(permit) = Arc::clone(full).acquire_owned() => Place::full(permit),
+            Ok(permit) = Arc::clone(spare).acquire_owned() => Place::spare(permit),
             else => return,
         };
         match accepted(listener).await {
             Ok(stream) => {
                 // Somebody may have left meanwhile.
-                let place = Arc::clone(&full).try_acquire_owned().map_or(place, Place::full);
+                let place = Arc::clone(full).try_acquire_owned().map_or(place, Place::full);
                 connections.spawn(connection(stream, place, Arc::clone(shared), stopping.clone()));
             }
             Err(error) => {
@@ -132,10 +179,14 @@ async fn accept(
 /// acknowledges would stall each by 40 ms.
 async fn accepted(listener: &TcpListener) -> std::io::Result<TcpStream> {
     let (stream, _) = listener.accept().await?;
+    at_once(&stream);
+    Ok(stream)
+}
+
+fn at_once(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
-    Ok(stream)
 }
 
 async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
@@ -162,6 +213,8 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
     http.header_read_timeout(None).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD).keep_alive(!is_spare);
     let mut served = std::pin::pin!(http.serve_connection(io, service));
     let ended = tokio::select! {
+        // First, so that a request which has come is begun before the end is.
+        biased;
         ended = served.as_mut() => ended,
         // The sender is dropped when the gateway stops.
         _ = stopping.changed() => {

@@ -57,7 +57,9 @@ pub struct HttpSettings {
     pub idle_timeout: Duration,
     /// Connections at a time. Against descriptors running out.
     pub connections: usize,
-    /// Time for calls in flight to end when the gateway stops.
+    /// Time in which a gateway that stops says so to probes and serves on, for load balancers to notice.
+    pub drain_delay: Duration,
+    /// Time for calls in flight to end after that.
     pub drain: Duration,
 }
 
@@ -86,6 +88,7 @@ impl Default for HttpSettings {
             write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             connections: 1024,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
         }
     }

@@ -1,7 +1,6 @@
 //! From a path and a method to whoever answers.
 
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, header};
 use hyper::body::Incoming;
 
 use super::accept::Format;
@@ -20,7 +19,12 @@ const SHOWN: usize = 64;
 /// Answers one request.
 pub(super) async fn route(shared: &Shared, connection: &Connection, request: Request<Incoming>) -> Reply {
     let reply = endpoint(shared, connection, request).await;
-    reply.unwrap_or_else(|error| refuse(&connection.phase, &error))
+    let mut reply = reply.unwrap_or_else(|error| refuse(&connection.phase, &error));
+    if shared.gateway.is_stopping() {
+        // Its client goes elsewhere with its next call, and can't send it into a connection that closes.
+        reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    reply
 }
 
 fn refuse(phase: &Phase, error: &Error) -> Reply {
@@ -95,7 +99,7 @@ fn context(shared: &Shared, server: &str, request: &Request<Incoming>) -> Result
 }
 
 fn identify(shared: &Shared, request: &Request<Incoming>) -> Result<Principal, Error> {
-    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
     let first = values.next();
     if values.next().is_some() {
         return Err(Error::BadKey);

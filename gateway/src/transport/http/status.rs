@@ -16,10 +16,13 @@ pub(super) fn live() -> Reply {
     reply::text(StatusCode::OK, "ok\n")
 }
 
-/// Whether calls can be served: 503 until the catalog is assembled. A server that is unavailable
-/// makes no replica unready, because another would have the same config. A known reader is told of the
-/// servers that are open to it.
+/// Whether calls should be sent here: 503 until the catalog is assembled, and again once the process was
+/// told to end. A server that is unavailable makes no replica unready, because another would have the same
+/// config. A known reader is told of the servers that are open to it.
 pub(super) fn ready(gateway: &Gateway, reader: Option<&Principal>) -> Reply {
+    if gateway.is_stopping() {
+        return written(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" }));
+    }
     let Some(catalog) = gateway.catalog() else {
         return written(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "starting" }));
     };
@@ -36,7 +39,11 @@ pub(super) fn health(gateway: &Gateway, reader: &Principal) -> Reply {
     let catalog = gateway.catalog();
     let servers: Vec<Value> =
         catalog.iter().flat_map(|catalog| open(catalog, reader)).map(describe).collect();
-    let status = if catalog.is_some() { "ready" } else { "starting" };
+    let status = match &catalog {
+        _ if gateway.is_stopping() => "stopping",
+        Some(_) => "ready",
+        None => "starting",
+    };
     let version = env!("CARGO_PKG_VERSION");
     written(StatusCode::OK, &json!({ "status": status, "version": version, "servers": servers }))
 }

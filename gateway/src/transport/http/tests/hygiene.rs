@@ -401,6 +401,39 @@ async fn stopping_lets_calls_finish_and_takes_no_more() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_stops_is_not_ready_but_serves_until_the_delay_is_over() {
+    let settings = HttpSettings { drain_delay: Duration::from_millis(500), ..HttpSettings::default() };
+    let mut served = start_with(settings).await;
+    let ready = Ask::new("GET", "/readyz");
+    assert_eq!(ready.send(&served).await.status, 200);
+    served.stop.take().unwrap().send(()).unwrap();
+    let gateway = Arc::clone(&served.gateway);
+    until("the end", || gateway.is_stopping()).await;
+    let answer = ready.send(&served).await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, "{\"status\":\"stopping\"}\n"));
+    assert_eq!(Ask::new("GET", "/livez").send(&served).await.status, 200);
+    // Kept alive, were it not for the end.
+    let answer = call("fake__echo").header("connection", "keep-alive").send(&served).await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    served.done.await.unwrap().unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_call_on_a_connection_that_was_not_yet_accepted_is_answered_at_the_end() {
+    let (gateway, fake) = fake::gateway();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    stream.write_all(&call("fake__echo").bytes()).await.unwrap();
+    // Told to end before it accepts anything.
+    let at_once = std::future::ready(());
+    let served = tokio::spawn(serve(listener, gateway, HttpSettings::default(), at_once));
+    assert_eq!(read_all(&mut stream).await.status, 200);
+    served.await.unwrap().unwrap();
+    drop(fake);
+}
+
+#[tokio::test]
 async fn stopping_waits_no_longer_than_the_drain() {
     let settings = HttpSettings { drain: Duration::from_millis(100), ..HttpSettings::default() };
     let mut served = start_with(settings).await;

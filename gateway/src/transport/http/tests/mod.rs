@@ -28,6 +28,7 @@ use crate::gateway::{Gateway, GatewaySettings};
 /// A gateway on a port of its own.
 struct Served {
     address: SocketAddr,
+    gateway: Arc<Gateway>,
     fake: Arc<Fake>,
     stop: Option<oneshot::Sender<()>>,
     done: JoinHandle<std::io::Result<()>>,
@@ -80,8 +81,8 @@ async fn start_gateway(gateway: Arc<Gateway>, fake: Arc<Fake>, settings: HttpSet
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
-    let done = tokio::spawn(serve(listener, gateway, settings, shutdown));
-    Served { address, fake, stop: Some(stop), done }
+    let done = tokio::spawn(serve(listener, Arc::clone(&gateway), settings, shutdown));
+    Served { address, gateway, fake, stop: Some(stop), done }
 }
 
 /// A response, read to its end.
