@@ -74,7 +74,6 @@ async fn without_an_engine_components_are_served_and_images_are_told() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
     let _engine = Engine::of_the_machine();
     let boxed = Boxed::start(&site, SMALLEST, &[], &servers(&registry, &site)).await;
-    eprintln!("ready after {:?}", boxed.start);
     let result = boxed.client().call("hello__greet", json!({ "name": "Ada" })).await;
     assert!(went_well(&result).starts_with("Hello, Ada"), "{result}");
     let result = boxed.client().try_call("odd__count", json!({})).await;
