@@ -23,7 +23,8 @@ pub fn serve(manners: &Manners) -> ExitCode {
             }
             Some("ping") => answer(&id, "{}"),
             Some("logging/setLevel") => {
-                *tools::LEVEL.lock().unwrap_or_else(PoisonError::into_inner) = message["params"]["level"].clone();
+                *tools::LEVEL.lock().unwrap_or_else(PoisonError::into_inner) =
+                    message["params"]["level"].clone();
                 answer(&id, "{}");
             }
             Some("tools/list") => answer(&id, &page(manners, &message["params"])),
