@@ -2,7 +2,9 @@
 //! one core and the client on another, in turns.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use benches::fixture::{Guest, HELLO};
 use benches::load::Report;
@@ -10,6 +12,7 @@ use benches::proc;
 use benches::process::{Policy, Server, peer, version};
 use benches::table::{Quantity, Reach, Row};
 use tempfile::TempDir;
+use toolgate::auth::{ApiKey, Callers, Key, Servers};
 
 use crate::RUNS;
 use crate::loading::{Load, SERVER_CPU, at_rate};
@@ -101,6 +104,7 @@ pub(crate) async fn rows() -> Vec<Row> {
     }
     let [toolgate, echo, wassette] = contenders;
     let mut rows = reached(&toolgate);
+    rows.push(caller());
     rows.extend(half_of_peak(&toolgate, &echo));
     rows.extend(echo.rows());
     rows.extend(wassette.rows());
@@ -156,6 +160,29 @@ fn reached(toolgate: &Contender) -> Vec<Row> {
         row.reach = goal;
     }
     rows
+}
+
+/// What of a call is finding out who calls: its key among as many as the gateway has here.
+fn caller() -> Row {
+    const TIMES: u32 = 200_000;
+    let generated: Vec<_> = (0..KEYS).map(|_| ApiKey::generate().expect("random bytes")).collect();
+    let key = |(index, key): (usize, &ApiKey)| Key {
+        name: format!("bench-{index}"),
+        hash: key.hash(),
+        owner: format!("bench-{index}"),
+        servers: Servers::All,
+    };
+    let callers = Callers::of(&generated.iter().enumerate().map(key).collect::<Vec<_>>());
+    let header = format!("Bearer {}", generated[KEYS - 1].expose());
+    let run = |_| {
+        let since = Instant::now();
+        for _ in 0..TIMES {
+            let caller = callers.identify(Some(black_box(header.as_bytes())));
+            assert!(black_box(caller).is_ok(), "its key is there");
+        }
+        Quantity::Time(since.elapsed() / TIMES)
+    };
+    Row::runs("finding out who calls, by its key".to_owned(), (0..RUNS).map(run).collect())
 }
 
 /// Latency at half of the gateway's highest rate, in an open loop; and that of the echo server at the same
