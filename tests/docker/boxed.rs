@@ -111,10 +111,10 @@ async fn no_accepted_call_is_lost_when_a_task_is_told_to_end() {
     let _engine = Engine::of_the_machine();
     let boxed = Boxed::start(&site, COMMON, &[], &servers(&registry, &site)).await;
     let (client, began) = (boxed.client(), std::time::Instant::now());
-    let calls = (0..24).map(|_| ("misbehave__sleep-for", json!({ "milliseconds": 1500 })));
+    let calls = (0..24).map(|_| ("misbehave__sleep-for", json!({ "milliseconds": 4000 })));
     let calls = all_at_once(&client, calls);
     let ending = async {
-        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
         tokio::task::block_in_place(|| boxed.stop())
     };
     let (replies, ended) = tokio::join!(calls, ending);

@@ -15,11 +15,12 @@ use crate::setup::{images, templates, wasm};
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need { program: "docker-registry", package: "docker-registry" },
     Need { program: "htpasswd", package: "apache2-utils" },
     Need { program: "skopeo", package: "skopeo" },
     Need { program: "g++", package: "g++" },
+    Need { program: "strip", package: "binutils" },
     Need { program: "openssl", package: "openssl" },
 ];
 
