@@ -36,6 +36,12 @@ pub(crate) fn number(out: &mut Vec<u8>, before: &str, number: impl Display) {
     write!(out, "{number}").expect("memory takes what is written");
 }
 
+/// Where a value begins in the text that it is a part of: both are one text, so it is the distance of their
+/// beginnings.
+pub(crate) fn offset(value: &RawValue, whole: &str) -> usize {
+    value.get().as_ptr().addr() - whole.as_ptr().addr()
+}
+
 /// The members of a JSON object in their order, their values as they are written.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);

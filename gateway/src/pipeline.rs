@@ -1,10 +1,10 @@
 //! The stages of one call, in order. Read this file first.
 //!
 //! ```text
-//! bytes -> transport: Frame -> auth: Principal -> mcp: Call        before this file
+//! bytes -> transport: Frame -> auth: Principal -> mcp: Call            before this file
 //!   1. begin      the record, so that whatever follows is written once
-//!   2. resolve    name -> Resolved: the tool exists and its server is ready
-//!   3. authorize  Resolved -> Authorized: this principal may call it
+//!   2. resolve    name -> Resolved: it exists and its server is ready
+//!   3. authorize  Resolved -> Authorized: this principal may use it
 //!   4. admit      Authorized -> Admitted: it has a permit; the deadline's clock runs
 //!   5. invoke     Admitted -> Invocation -> Outcome: the sandbox checks arguments and runs it
 //! Result<Outcome, CallError> -> mcp: result -> respond -> bytes        after this file

@@ -59,6 +59,16 @@ fn a_task_has_the_time_to_finish_its_calls() {
 }
 
 #[test]
+fn each_way_gives_what_the_config_asks_of_its_environment() {
+    let config = read("fargate/toolgate.toml");
+    let names = config.split("${").skip(1).map(|rest| rest.split_once('}').unwrap().0);
+    for name in names {
+        assert!(read("fargate/template.yaml").contains(&format!("Name: {name},")), "{name}");
+        assert!(read("ec2-docker/template.yaml").contains(&format!("{name}=")), "{name}");
+    }
+}
+
+#[test]
 fn containers_on_the_host_do_not_get_its_credentials() {
     let host = read("ec2-docker/template.yaml");
     assert!(host.contains("HttpTokens: required, HttpPutResponseHopLimit: 1"));

@@ -231,19 +231,20 @@ fn health_tells_whether_a_gateway_is_ready_and_why_not() {
 
 #[test]
 fn health_tells_that_a_gateway_stops() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = server.local_addr().unwrap().to_string();
-    let answering = std::thread::spawn(move || {
-        let (mut stream, _) = server.accept().unwrap();
-        let mut head = [0; 1024];
-        assert!(stream.read(&mut head).unwrap() > 0);
-        let reply =
-            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 22\r\n\r\n{\"status\":\"stopping\"}\n";
-        stream.write_all(reply.as_bytes()).unwrap();
-    });
-    let site = Site::new("");
-    let mut run = site.run(&["health", "--url", &format!("http://{address}")]);
-    answering.join().unwrap();
+    let site = Site::new(&format!("[gateway]\ndrain-delay = \"20s\"\n{CONFIG}"));
+    let mut child = site.command(&["serve", "--listen", "127.0.0.1:0", "--port-file", "port"]);
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let address = wait_for(&site.path("port")).trim().to_owned();
+    let ask = || site.run(&["health", "--url", &format!("http://{address}")]);
+    assert_eq!(ask().code, Some(0));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    let mut run = ask();
+    while run.code == Some(0) && Instant::now() < until {
+        run = ask();
+    }
     run.stderr = run.stderr.replace(&address, "ADDRESS");
     pin!("health-stopping", run);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

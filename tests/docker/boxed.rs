@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use e2e::boxed::{Boxed, GATEWAY, make, printed};
+use e2e::boxed::{Boxed, GATEWAY, make};
 use e2e::client::Client;
 use e2e::engine::{Engine, ODD};
 use e2e::gateway;
@@ -50,18 +50,18 @@ fn servers(registry: &Registry, site: &Site) -> String {
 
 #[test]
 fn the_image_is_small_and_holds_no_shell() {
-    let _engine = Engine::of_the_machine();
-    make();
-    let size: u64 = printed(&["inspect", "--format", "{{.Size}}", GATEWAY]).parse().unwrap();
+    let engine = Engine::of_the_machine();
+    make(&engine);
+    let size: u64 = engine.docker(&["inspect", "--format", "{{.Size}}", GATEWAY]).parse().unwrap();
     assert!(size < 60_000_000, "{size} bytes");
-    let user = printed(&["inspect", "--format", "{{.Config.User}} {{.Config.StopSignal}}", GATEWAY]);
+    let user = engine.docker(&["inspect", "--format", "{{.Config.User}} {{.Config.StopSignal}}", GATEWAY]);
     assert_eq!(user, "65532:65532 SIGTERM");
-    let check = printed(&["inspect", "--format", "{{json .Config.Healthcheck.Test}}", GATEWAY]);
+    let check = engine.docker(&["inspect", "--format", "{{json .Config.Healthcheck.Test}}", GATEWAY]);
     assert_eq!(check, r#"["CMD","/toolgate","health"]"#);
-    let id = printed(&["create", GATEWAY]);
+    let id = engine.docker(&["create", GATEWAY]);
     let files =
         std::process::Command::new("sh").args(["-c", &format!("docker export {id} | tar -t")]).output();
-    printed(&["rm", "--volumes", &id]);
+    engine.docker(&["rm", "--volumes", &id]);
     let files = String::from_utf8(files.unwrap().stdout).unwrap();
     assert!(files.contains("toolgate\n"), "{files}");
     for shell in ["sh", "bash", "busybox", "ls"] {
@@ -72,7 +72,6 @@ fn the_image_is_small_and_holds_no_shell() {
 #[tokio::test]
 async fn without_an_engine_components_are_served_and_images_are_told() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
-    let _engine = Engine::of_the_machine();
     let boxed = Boxed::start(&site, SMALLEST, &[], &servers(&registry, &site)).await;
     let result = boxed.client().call("hello__greet", json!({ "name": "Ada" })).await;
     assert!(went_well(&result).starts_with("Hello, Ada"), "{result}");
@@ -87,7 +86,6 @@ async fn without_an_engine_components_are_served_and_images_are_told() {
 #[tokio::test]
 async fn a_storm_of_calls_stays_within_the_memory_of_the_smallest_task() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
-    let _engine = Engine::of_the_machine();
     let boxed = Boxed::start(&site, SMALLEST, &[], &servers(&registry, &site)).await;
     let client = boxed.client();
     let calls = (0..600).map(|i| match i % 2 {
@@ -108,7 +106,6 @@ async fn a_storm_of_calls_stays_within_the_memory_of_the_smallest_task() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_accepted_call_is_lost_when_a_task_is_told_to_end() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
-    let _engine = Engine::of_the_machine();
     let boxed = Boxed::start(&site, COMMON, &[], &servers(&registry, &site)).await;
     let (client, began) = (boxed.client(), std::time::Instant::now());
     let calls = (0..24).map(|_| ("misbehave__sleep-for", json!({ "milliseconds": 4000 })));
@@ -126,7 +123,6 @@ async fn no_accepted_call_is_lost_when_a_task_is_told_to_end() {
 #[tokio::test]
 async fn with_the_engines_socket_the_same_config_serves_images_too() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
-    let _engine = Engine::of_the_machine();
     let group = std::fs::metadata("/var/run/docker.sock").unwrap().gid().to_string();
     let more = ["--volume", "/var/run/docker.sock:/var/run/docker.sock", "--group-add", &group];
     let boxed = Boxed::start(&site, COMMON, &more, &servers(&registry, &site)).await;

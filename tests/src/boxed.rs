@@ -1,12 +1,12 @@
 //! The gateway as the image that `deploy/Dockerfile` makes, in a container as small as a task of Fargate.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::engine::SERVERS;
+use crate::engine::{Engine, SERVERS};
 use crate::gateway::binary;
 use crate::registry::free_address;
 use crate::site::Site;
@@ -33,10 +33,9 @@ const HARDENED: [&str; 10] = [
 
 /// A running container of the image; removed on drop.
 pub struct Boxed {
+    engine: Engine,
     id: String,
     address: String,
-    /// From asking the engine for it to its first being ready.
-    pub start: Duration,
 }
 
 impl Boxed {
@@ -46,7 +45,8 @@ impl Boxed {
     /// # Panics
     /// When it does not become ready.
     pub async fn start(site: &Site, size: (&str, &str), more: &[&str], servers: &str) -> Self {
-        make();
+        let engine = Engine::of_the_machine();
+        make(&engine);
         let address = free_address().to_string();
         let gateway = format!("[gateway]\nlisten = \"{address}\"\nlog = \"json\"\n");
         site.write("box.toml", gateway + servers);
@@ -56,13 +56,12 @@ impl Boxed {
         args.extend(HARDENED.iter().chain(more));
         args.push(GATEWAY);
         let since = Instant::now();
-        let mut boxed = Self { id: printed(&args), address, start: Duration::ZERO };
+        let boxed = Self { id: engine.docker(&args), engine, address };
         let ready = format!("http://{}/readyz", boxed.address);
         while !reqwest::get(&ready).await.is_ok_and(|reply| reply.status().is_success()) {
             assert!(since.elapsed() < PATIENCE, "it is not ready:\n{}", boxed.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        boxed.start = since.elapsed();
         boxed
     }
 
@@ -73,19 +72,25 @@ impl Boxed {
 
     /// All that it has logged.
     pub fn log(&self) -> String {
-        let output = docker(&["logs", &self.id]);
+        let output = self.engine.command(&["logs", &self.id]).output().expect("docker runs");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Runs a command of the image's program in it.
     pub fn run(&self, args: &[&str]) -> Output {
-        docker(&[&["exec", &self.id, "/toolgate"], args].concat())
+        let args = [&["exec", &self.id, "/toolgate"], args].concat();
+        self.engine.command(&args).output().expect("docker runs")
     }
 
     /// Tells it to end, and waits for that; its exit code, and whether the kernel killed it for its memory.
     pub fn stop(&self) -> (String, bool) {
-        printed(&["stop", "--time", "60", &self.id]);
-        let state = printed(&["inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", &self.id]);
+        self.engine.docker(&["stop", "--time", "60", &self.id]);
+        let state = self.engine.docker(&[
+            "inspect",
+            "--format",
+            "{{.State.ExitCode}} {{.State.OOMKilled}}",
+            &self.id,
+        ]);
         let (code, killed) = state.split_once(' ').expect("two words");
         (code.to_owned(), killed == "true")
     }
@@ -94,12 +99,12 @@ impl Boxed {
 impl Drop for Boxed {
     fn drop(&mut self) {
         // With what it kept: a volume would stay.
-        drop(docker(&["rm", "--force", "--volumes", &self.id]));
+        drop(self.engine.command(&["rm", "--force", "--volumes", &self.id]).output());
     }
 }
 
 /// Makes the image, once per process, from the binary of this build without its symbols.
-pub fn make() {
+pub fn make(engine: &Engine) {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         let context = tempfile::tempdir().expect("a temporary folder");
@@ -110,22 +115,6 @@ pub fn make() {
         let file = file.display().to_string();
         let (on, from) = (format!("RUST={SERVERS}"), context.path().display().to_string());
         let args = ["build", "--quiet", "--force-rm", "--file", &file, "--build-arg", &on];
-        printed(&[&args[..], &["--build-arg", "PREBUILT=toolgate", "--tag", GATEWAY, &from]].concat());
+        engine.docker(&[&args[..], &["--build-arg", "PREBUILT=toolgate", "--tag", GATEWAY, &from]].concat());
     });
-}
-
-/// What docker's client prints.
-///
-/// # Panics
-/// If it fails.
-pub fn printed(args: &[&str]) -> String {
-    let Output { status, stdout, stderr } = docker(args);
-    assert!(status.success(), "docker {}: {}", args.join(" "), String::from_utf8_lossy(&stderr));
-    String::from_utf8_lossy(&stdout).trim().to_owned()
-}
-
-fn docker(args: &[&str]) -> Output {
-    // The builder that every engine and client has; the other needs a plugin.
-    let mut docker = Command::new("docker");
-    docker.args(args).env("DOCKER_BUILDKIT", "0").stdin(Stdio::null()).output().expect("docker runs")
 }

@@ -84,8 +84,11 @@ impl Engine {
         status.is_ok_and(|status| status.success())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// Its client with these arguments, for who wants more of it than what it prints.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("docker");
+        // The builder that every engine and client has; the other needs a plugin.
+        command.env("DOCKER_BUILDKIT", "0");
         if let Some(host) = &self.host {
             command.args(["--host", host]);
         }

@@ -1,7 +1,7 @@
 //! An API key: 256 random bits, of which the config knows the hash alone.
 //!
 //! A fast hash is enough. What slow ones are for, secrets that people choose and others guess, does
-//! not occur: [`ApiKey::new`] is the only source of keys.
+//! not occur: [`ApiKey::generate`] is the only source of keys.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! One server of the catalog: its state, its tools by name, its permits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,6 +53,8 @@ pub struct Server {
     gate: Arc<Gate>,
     tools: HashMap<String, usize>,
     prompts: HashMap<String, usize>,
+    /// URIs of the resources that it lists.
+    resources: HashSet<String>,
     lists: Lists,
 }
 
@@ -66,11 +68,14 @@ impl Eq for Server {}
 
 impl Server {
     pub(super) fn new(entry: ServerEntry, state: ServerState, lists: Lists) -> Self {
-        let (tools, prompts) = match &state {
+        let (tools, prompts, resources) = match &state {
             ServerState::Ready(sandbox) => {
-                let Description { tools, prompts, .. } = sandbox.describe();
-                let tools = indices(tools.iter().map(|tool| &tool.name));
-                (tools, indices(prompts.iter().map(|prompt| &prompt.key)))
+                let Description { tools, prompts, resources, .. } = sandbox.describe();
+                (
+                    indices(tools.iter().map(|tool| &tool.name)),
+                    indices(prompts.iter().map(|prompt| &prompt.key)),
+                    resources.iter().map(|resource| resource.key.clone()).collect(),
+                )
             }
             ServerState::Unavailable(_) => Default::default(),
         };
@@ -82,6 +87,7 @@ impl Server {
             source: entry.source,
             tools,
             prompts,
+            resources,
             lists,
         }
     }
@@ -173,7 +179,7 @@ impl Server {
 
     /// Whether it lists a resource of that URI.
     pub(super) fn lists_resource(&self, uri: &str) -> bool {
-        self.offered().is_some_and(|offered| offered.resources.iter().any(|listed| listed.key == uri))
+        self.resources.contains(uri)
     }
 
     /// Whether one of its templates may stand for that URI.

@@ -17,7 +17,7 @@ use super::params::{Meta, Params, text};
 use super::revision::Revision;
 use super::session::SessionId;
 use crate::error::Error;
-use crate::json::{Members, raw};
+use crate::json::{Members, offset, raw};
 use crate::pipeline::Call;
 
 /// Bytes of a client's progress token. Against answers inflated by what they repeat.
@@ -108,8 +108,7 @@ fn with_token(out: &mut Vec<u8>, params: &RawValue, token: &RawValue) {
     let mut rest = params.get();
     let Members(members) = serde_json::from_str(rest).unwrap_or_default();
     for (_, value) in members.iter().filter(|(name, _)| name == TOKEN) {
-        // Both are parts of one text, so the distance of their beginnings is where the value is in it.
-        let at = value.get().as_ptr().addr() - rest.as_ptr().addr();
+        let at = offset(value, rest);
         raw(out, &rest[..at]);
         raw(out, token.get());
         rest = &rest[at + value.get().len()..];

@@ -1,8 +1,10 @@
 //! `prompts/get` and `resources/read`: parameters to a [`Call`]. What comes of it is passed on.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
-use super::params::{Params, is_object, text};
+use super::params::{Params, empty_object, text};
 use crate::catalog::{View, Wanted};
 use crate::error::Error;
 use crate::pipeline::Call;
@@ -16,12 +18,7 @@ const MAX_NAME: usize = 4096;
 /// [`Error::InvalidParams`] where they are no `GetPromptRequest`.
 pub fn prompt(view: &View, params: &Params<'_>) -> Result<Call, Error> {
     let name = named(params.name, "prompts/get needs `name`")?;
-    let arguments = match params.arguments.filter(|raw| raw.get() != "null") {
-        None => empty_object(),
-        Some(arguments) if is_object(arguments) => arguments.to_owned(),
-        Some(_) => return Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
-    };
-    Ok(Call::new(view.clone(), Wanted::Prompt(name), arguments))
+    Ok(Call::new(view.clone(), Wanted::Prompt(name), params.arguments()?))
 }
 
 /// The resource that the parameters ask for.
@@ -36,10 +33,5 @@ pub fn resource(view: &View, params: &Params<'_>) -> Result<Call, Error> {
 fn named(raw: Option<&RawValue>, what: &str) -> Result<String, Error> {
     let name = raw.and_then(text).filter(|name| name.len() <= MAX_NAME);
     let missing = || Error::InvalidParams(format!("{what}, a string of up to {MAX_NAME} bytes"));
-    name.map(std::borrow::Cow::into_owned).ok_or_else(missing)
-}
-
-/// The arguments of whoever gives none.
-pub(super) fn empty_object() -> Box<RawValue> {
-    RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
+    name.map(Cow::into_owned).ok_or_else(missing)
 }

@@ -16,7 +16,7 @@ pub struct Params<'a> {
     pub name: Option<&'a RawValue>,
     /// The same: its arguments.
     #[serde(borrow, default, deserialize_with = "present")]
-    pub arguments: Option<&'a RawValue>,
+    arguments: Option<&'a RawValue>,
     /// Lists: where to go on.
     #[serde(borrow, default, deserialize_with = "present")]
     pub cursor: Option<&'a RawValue>,
@@ -77,6 +77,18 @@ impl<'a> Params<'a> {
         serde_json::from_str(raw.get()).map_err(|e| Error::Malformed(format!("`params`: {e}")))
     }
 
+    /// The arguments of a tool or prompt; absent, or `null`, they are empty.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParams`] for anything but an object.
+    pub fn arguments(&self) -> Result<Box<RawValue>, Error> {
+        match self.arguments.filter(|raw| raw.get() != "null") {
+            None => Ok(empty_object()),
+            Some(arguments) if is_object(arguments) => Ok(arguments.to_owned()),
+            Some(_) => Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
+        }
+    }
+
     /// Reads `_meta`; absent, it is empty.
     ///
     /// # Errors
@@ -88,6 +100,11 @@ impl<'a> Params<'a> {
         }
         serde_json::from_str(raw.get()).map_err(|e| Error::Malformed(format!("`_meta`: {e}")))
     }
+}
+
+/// The arguments of whoever gives none.
+pub(super) fn empty_object() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
 /// Whether a JSON text is an object.

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::revision::Revision;
 use super::tools_call::RESULT_TYPE;
-use crate::json::{Members, raw, string};
+use crate::json::{Members, offset, raw, string};
 
 /// What begins the names of metadata that is ours: no server may speak in our name.
 const OURS: [&str; 2] = ["toolgate/", "io.modelcontextprotocol/serverInfo"];
@@ -30,8 +30,7 @@ pub(super) fn write(out: &mut Vec<u8>, message: &RawValue, revision: Revision, o
         return;
     }
     while let Some(meta) = metas.next() {
-        // Both are parts of one text, so the distance of their beginnings is where the value is in it.
-        let at = meta.get().as_ptr().addr() - rest.as_ptr().addr();
+        let at = offset(meta, rest);
         raw(out, &rest[..at]);
         // Of several with one name, readers take the last.
         merged(out, meta, if metas.peek().is_none() { own } else { b"" });

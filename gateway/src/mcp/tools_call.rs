@@ -7,8 +7,7 @@ use toolgate_runtime::events::Usage;
 use toolgate_runtime::sandbox::{Content, Outcome};
 
 use super::SERVER_INFO;
-use super::offered::empty_object;
-use super::params::{Params, is_object, text};
+use super::params::{Params, text};
 use super::passed_on;
 use super::revision::Revision;
 use crate::catalog::{View, Wanted};
@@ -35,13 +34,8 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<Call, Error> {
         .name
         .and_then(text)
         .ok_or_else(|| Error::InvalidParams("tools/call needs `name`, a string".to_owned()))?;
-    let arguments = match params.arguments.filter(|raw| raw.get() != "null") {
-        None => empty_object(),
-        Some(arguments) if is_object(arguments) => arguments.to_owned(),
-        Some(_) => return Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
-    };
     let name = name[..name.floor_char_boundary(MAX_NAME)].to_owned();
-    Ok(Call::new(view.clone(), Wanted::Tool(name), arguments))
+    Ok(Call::new(view.clone(), Wanted::Tool(name), params.arguments()?))
 }
 
 /// Writes the result of a call that went through the pipeline.
