@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use toolgate_runtime::host;
 use toolgate_runtime::scheduler::Scheduler;
 
+mod audit;
 mod call;
 mod check;
 mod compile;
@@ -66,6 +67,7 @@ enum Command {
     List(list::List),
     Inspect(inspect::Inspect),
     Check(check::Check),
+    Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Health(health::Health),
     Pull(pull::Pull),
@@ -136,6 +138,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::List(command) => command.run(context).await,
         Command::Inspect(command) => command.run(context).await,
         Command::Check(command) => command.run(context).await,
+        Command::Audit(command) => command.run(context).await,
         Command::Doctor(command) => command.run(context).await,
         Command::Pull(command) => command.run(context).await,
         Command::Push(command) => command.run(context).await,

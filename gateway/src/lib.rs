@@ -6,6 +6,7 @@
 pub mod admit;
 mod allocator;
 pub mod assemble;
+pub mod audit;
 pub mod auth;
 pub mod authorize;
 pub mod catalog;

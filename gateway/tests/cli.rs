@@ -15,8 +15,10 @@ use site::{CONFIG, Run, Site, pin};
 fn every_command_explains_itself_with_an_example() {
     let site = Site::new("");
     pin!("help", site.run(&["--help"]));
-    let commands =
-        ["serve", "stdio", "call", "list", "inspect", "check", "doctor", "health", "pull", "push", "key"];
+    let commands = [
+        "serve", "stdio", "call", "list", "inspect", "check", "audit", "doctor", "health", "pull", "push",
+        "key",
+    ];
     for command in commands {
         let run = site.run(&[command, "--help"]);
         assert!(run.stdout.contains("Example:"), "{command}");
@@ -53,6 +55,15 @@ fn a_config_that_is_missing_or_wrong_is_told() {
     let mut from_env = site.command(&["list"]);
     let run = Run::of(from_env.env("TOOLGATE_CONFIG", "elsewhere.toml").output().unwrap(), site.dir.path());
     assert!(run.stderr.starts_with("error: cannot read the config elsewhere.toml\n"), "{}", run.stderr);
+}
+
+#[test]
+fn an_audit_scores_each_server_and_says_what_to_change() {
+    let site = Site::new(CONFIG);
+    pin!("audit", site.run(&["audit"]));
+    pin!("audit-json", site.run(&["audit", "calc", "--json"]));
+    pin!("audit-fails", site.run(&["audit", "--at-least", "80"]));
+    pin!("audit-unknown", site.run(&["audit", "clac"]));
 }
 
 #[test]

@@ -74,6 +74,21 @@ impl HttpGrant {
         &self.networks
     }
 
+    /// Whether it is `*` and not a list of methods.
+    pub fn has_any_method(&self) -> bool {
+        self.methods == Methods::Any
+    }
+
+    /// Whether it means more than one host.
+    pub fn has_many_hosts(&self) -> bool {
+        matches!(self.host, HostPattern::Below(_))
+    }
+
+    /// Whether requests go by TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
     fn read(text: &str) -> Result<Self, Fault> {
         if text.len() > MAX_GRANT {
             return Err(Fault::new("the grant is too long", EXAMPLE));

@@ -65,6 +65,11 @@ impl Networks {
         Ok(self)
     }
 
+    /// Whether more is named than single addresses.
+    pub fn has_ranges(&self) -> bool {
+        self.named.iter().any(|network| network.prefix < bits(network.base))
+    }
+
     /// Whether a connection to this address is allowed: public, or named here.
     pub fn permit(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
