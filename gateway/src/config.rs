@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
-use toolgate_runtime::artifact::ArtifactsOptions;
+use toolgate_runtime::artifact::{ArtifactsOptions, Aws};
 use toolgate_runtime::egress::EgressOptions;
 
 mod admission;
@@ -146,13 +146,14 @@ impl Config {
 
 /// How artifacts are pulled by commands that need no config.
 pub fn default_artifacts(env: Env<'_>) -> ArtifactsOptions {
-    ArtifactsOptions { state_dir: gateway::state_dir(None, env).ok(), ..ArtifactsOptions::default() }
+    let aws = Aws::from_environment(env);
+    ArtifactsOptions { state_dir: gateway::state_dir(None, env).ok(), aws, ..ArtifactsOptions::default() }
 }
 
 fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: Env<'_>) -> Config {
     let root = Section::root(reader, table);
     let mut gateway = gateway::read(reader, root.section("gateway"), base, env);
-    let mut artifacts = registries::read(root.section("registries"), base);
+    let mut artifacts = registries::read(root.section("registries"), base, env);
     artifacts.state_dir = Some(gateway.state_dir.clone());
     let admission = admission::read(root.section("admission"));
     let engine = engine::read(root.section("engine"));

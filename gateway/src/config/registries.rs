@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use toolgate_runtime::artifact::ArtifactsOptions;
+use toolgate_runtime::artifact::{ArtifactsOptions, Aws};
 
 use super::error::Invalid;
+use super::expand::Env;
 use super::quantity::{duration_up_to, size_up_to};
 use super::raw::Section;
 
@@ -14,8 +15,8 @@ const MAX_SIZE: u64 = 1 << 30;
 /// Upper bound of the timeouts. Nobody waits longer for a start.
 const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 
-pub(super) fn read(section: Option<Section<'_, '_>>, base: &Path) -> ArtifactsOptions {
-    let mut options = ArtifactsOptions::default();
+pub(super) fn read(section: Option<Section<'_, '_>>, base: &Path, env: Env<'_>) -> ArtifactsOptions {
+    let mut options = ArtifactsOptions { aws: Aws::from_environment(env), ..ArtifactsOptions::default() };
     let Some(section) = section else {
         return options;
     };

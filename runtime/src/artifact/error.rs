@@ -193,6 +193,14 @@ pub enum ArtifactError {
         /// What is wrong.
         cause: String,
     },
+    /// Amazon's registry, and no password for it.
+    #[error("no password for {registry} from the task's role: {cause}")]
+    TaskRole {
+        /// Its host.
+        registry: String,
+        /// What went wrong.
+        cause: String,
+    },
     /// A credential helper failed.
     #[error("credential helper docker-credential-{helper}: {cause}")]
     CredentialHelper {
@@ -270,6 +278,7 @@ impl ArtifactError {
                 "sign in with `docker login {registry}` (or oras, skopeo) and name its config: [registries] docker-config = \"~/.docker/config.json\""
             ),
             Self::NotFound { hint, .. } => hint.clone(),
+            Self::TaskRole { .. } => "the role needs ecr:GetAuthorizationToken on *, and ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository".to_owned(),
             Self::PlainHttp { host } => format!("[registries] plain-http = [\"{host}\"]"),
             Self::CoreModule(_) => {
                 "build it for wasm32-wasip2, or wrap it with `wasm-tools component new`".to_owned()

@@ -17,6 +17,7 @@ use super::error::ArtifactError;
 use super::format::{self, Packed};
 use super::layout::{self, FromLayout};
 use super::reference::Reference;
+use super::registry::Aws;
 use super::remote::Remote;
 
 /// Bytes of a component that are accepted by default. A publisher could otherwise fill the memory
@@ -32,6 +33,8 @@ pub struct ArtifactsOptions {
     pub plain_http: Vec<String>,
     /// A docker `config.json` with credentials. Without one everything is anonymous.
     pub docker_config: Option<PathBuf>,
+    /// Credentials for Amazon's registries. None by default.
+    pub aws: Aws,
     /// Largest component.
     pub max_bytes: u64,
     /// How long registries may take.
@@ -44,6 +47,7 @@ impl Default for ArtifactsOptions {
             state_dir: None,
             plain_http: Vec::new(),
             docker_config: None,
+            aws: Aws::default(),
             max_bytes: DEFAULT_MAX_BYTES,
             timeouts: Timeouts::default(),
         }

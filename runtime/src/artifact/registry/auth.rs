@@ -83,8 +83,8 @@ pub(super) async fn authorize(
     headers: &HeaderMap,
 ) -> Result<Option<Authorization>, Failure> {
     let challenge = challenge(headers);
-    let docker = &session.registries.docker;
-    let credentials = docker.credentials(session.registry(), session.reference.repository()).await?;
+    let repository = session.reference.repository();
+    let credentials = session.registries.credentials(session.registry(), repository).await?;
     match (challenge, credentials) {
         (Some(Challenge::Bearer { realm, service }), credentials) => {
             token(session, &realm, service.as_deref(), credentials).await.map(Some)

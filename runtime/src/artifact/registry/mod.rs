@@ -7,6 +7,7 @@
 
 mod auth;
 mod docker;
+mod ecr;
 mod http;
 mod push;
 
@@ -24,6 +25,7 @@ use super::fetch::ArtifactsOptions;
 use super::format::{self, MAX_MANIFEST};
 use super::reference::{DEFAULT_TAG, OciReference};
 use auth::Authorization;
+pub use ecr::Aws;
 use http::{Http, Limit, Request};
 
 /// Attempts of one GET. More would add load to a registry that already fails under it.
@@ -35,11 +37,12 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// What docker.io is really called.
 const DOCKER_HUB: (&str, &str) = ("docker.io", "index.docker.io");
 
-/// All registries: one HTTP client, one docker config.
+/// All registries: one HTTP client, one docker config, one role.
 #[derive(Debug)]
 pub(super) struct Registries {
     http: Http,
     docker: docker::Config,
+    aws: Aws,
     total: Duration,
 }
 
@@ -104,8 +107,22 @@ impl Registries {
         Ok(Self {
             http: Http::new(&options.plain_http, &options.timeouts)?,
             docker: docker::Config::new(options.docker_config.clone()),
+            aws: options.aws.clone(),
             total: options.timeouts.total,
         })
+    }
+
+    /// Who we are to a registry. One of ECR knows the role alone, where there is one: what a docker config
+    /// has for it ends within hours.
+    async fn credentials(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<docker::Credentials>, ArtifactError> {
+        match self.aws.credentials(&self.http, registry).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.docker.credentials(registry, repository).await,
+        }
     }
 
     pub(super) fn session<'a>(&'a self, reference: &'a OciReference, action: Action) -> Session<'a> {
@@ -264,6 +281,9 @@ impl Session<'_> {
     }
 
     fn why(&self, signed_in: bool) -> &'static str {
+        if self.registries.aws.serves(self.registry()) {
+            return "it refused the password that the task's role got";
+        }
         match (signed_in, self.registries.docker.is_set()) {
             (true, _) => "it refused the credentials in the docker config",
             (false, true) => "the docker config has no credentials for it",
