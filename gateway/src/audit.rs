@@ -97,7 +97,8 @@ fn component(component: &Reference) -> Option<Finding> {
         Reference::File(_) => true,
     };
     let what = "whoever may push to its tag decides what runs here after the next start";
-    let change = format!("component = \"{component}@sha256:…\", with the digest that `toolgate check` shows");
+    let change =
+        format!("component = \"{component}@sha256:…\", with the manifest digest that `toolgate pull` shows");
     (!is_pinned).then(|| Finding::new(Severity::Medium, what, change))
 }
 
@@ -116,13 +117,13 @@ fn container(options: &DockerOptions, found: &mut Vec<Finding>) {
         let what = "it runs in the group of root, to which granted folders may belong";
         found.push(Finding::new(Severity::Low, what, format!("user = \"{user}:65534\"")));
     }
-    if options.lifetime != Lifetime::Call {
-        let what = match options.lifetime {
-            Lifetime::Session => {
-                "calls of a session share a container, and what one leaves the next one sees"
-            }
-            _ => "all callers share a container, and what one leaves the next one sees",
-        };
+    let sharing = match options.lifetime {
+        Lifetime::Call => None,
+        Lifetime::Session => Some("calls of a session share a container"),
+        Lifetime::Warm => Some("all callers share a container"),
+    };
+    if let Some(who) = sharing {
+        let what = format!("{who}, and what one leaves the next one sees");
         found.push(Finding::new(Severity::Low, what, "lifetime = \"call\", if starts are fast enough"));
     }
     if options.runtime.is_none() {

@@ -200,6 +200,8 @@ pub enum ArtifactError {
         registry: String,
         /// What went wrong.
         cause: String,
+        /// Whether it is Amazon that refused it, for which rights are the usual reason.
+        refused: bool,
     },
     /// A credential helper failed.
     #[error("credential helper docker-credential-{helper}: {cause}")]
@@ -278,7 +280,7 @@ impl ArtifactError {
                 "sign in with `docker login {registry}` (or oras, skopeo) and name its config: [registries] docker-config = \"~/.docker/config.json\""
             ),
             Self::NotFound { hint, .. } => hint.clone(),
-            Self::TaskRole { .. } => "the role needs ecr:GetAuthorizationToken on *, and ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository".to_owned(),
+            Self::TaskRole { refused: true, .. } => "the role needs ecr:GetAuthorizationToken on *, and ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository".to_owned(),
             Self::PlainHttp { host } => format!("[registries] plain-http = [\"{host}\"]"),
             Self::CoreModule(_) => {
                 "build it for wasm32-wasip2, or wrap it with `wasm-tools component new`".to_owned()
@@ -291,6 +293,7 @@ impl ArtifactError {
             Self::Unpushable { .. } => "push to oci://HOST/REPOSITORY:TAG or oci-layout:DIR:TAG".to_owned(),
             Self::RateLimited { .. } => "wait, or sign in: registries allow more to known users".to_owned(),
             Self::Settings(_)
+            | Self::TaskRole { refused: false, .. }
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
             | Self::Failing { .. }

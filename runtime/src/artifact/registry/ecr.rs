@@ -71,7 +71,8 @@ impl Aws {
         registry: &str,
     ) -> Result<Option<Credentials>, ArtifactError> {
         let Some(place) = Place::of(registry) else { return Ok(None) };
-        let failed = |cause: String| ArtifactError::TaskRole { registry: registry.to_owned(), cause };
+        let failed =
+            |cause: String| ArtifactError::TaskRole { registry: registry.to_owned(), cause, refused: false };
         let Some(account) = self.0.as_ref().map_err(|why| failed(why.clone()))? else { return Ok(None) };
         let keys = account.source.keys(http.timeouts()).await.map_err(failed)?;
         let url = account.endpoint.clone().map_or_else(|| place.endpoint(), Ok).map_err(failed)?;
@@ -83,7 +84,8 @@ impl Aws {
             body(response, Limit::AtMost(MAX_ANSWER), "the password of ECR", at, http.timeouts().idle);
         let answer = answer.await?;
         if status != StatusCode::OK {
-            return Err(failed(refusal(at, status, &answer)));
+            let (registry, cause) = (registry.to_owned(), refusal(at, status, &answer));
+            return Err(ArtifactError::TaskRole { registry, cause, refused: true });
         }
         password(&answer).map(Some).ok_or_else(|| failed(format!("{at} answered without a password")))
     }

@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer. Real ones have 2 kB.
 const MAX_ANSWER: u64 = 64 * 1024;
 /// Largest token in a file.
-const MAX_TOKEN: u64 = 16 * 1024;
+pub(super) const MAX_TOKEN: u64 = 16 * 1024;
 
 /// Who has the keys.
 #[derive(Clone, Debug)]

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, HeaderName};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
+use crate::artifact::digest::Digest;
 use crate::secret::Secret;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -48,9 +49,9 @@ impl Signed<'_> {
         let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
         let lines: String =
             headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-        let canonical = format!("POST\n{}\n\n{lines}\n{names}\n{}", self.path, hash(body));
+        let canonical = format!("POST\n{}\n\n{lines}\n{names}\n{}", self.path, Digest::of(body).hex());
         let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
-        let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hash(canonical.as_bytes()));
+        let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", Digest::of(canonical.as_bytes()).hex());
         let signature = hex(&mac(&self.key(&day), text.as_bytes()));
         let id = &self.keys.id;
         let authorization =
@@ -70,10 +71,6 @@ fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(text);
     mac.finalize().into_bytes().into()
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -124,7 +124,8 @@ async fn what_goes_wrong_is_said_and_holds_no_key() {
             start(move |hit| Some(if hit.path == "/role" { agent.clone() } else { api.clone() })).await;
         let error = credentials(&fake, task(&fake), REGISTRY).await.unwrap_err();
         assert_eq!(error.to_string(), format!("no password for {REGISTRY} from the task's role: {expected}"));
-        assert!(error.hint().unwrap().contains("ecr:GetAuthorizationToken"));
+        let hint = error.hint().is_some_and(|hint| hint.contains("ecr:GetAuthorizationToken"));
+        assert_eq!(hint, expected.contains("refused it"));
     }
 }
 
@@ -149,6 +150,32 @@ async fn an_environment_that_makes_no_sense_fails_who_uses_ecr_alone() {
     }
     assert!(credentials(&fake, environment(&[]), REGISTRY).await.unwrap().is_none());
     assert!(fake.hits().is_empty());
+}
+
+#[tokio::test]
+async fn the_token_for_the_agent_is_read_from_its_file_each_time() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let fake = start(move |hit| {
+        hears.lock().unwrap().extend((hit.path == "/role").then(|| hit.authorization.clone()).flatten());
+        amazon(hit)
+    })
+    .await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let aws = environment(&[
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("http://{}/role", fake.host)),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &file.path().display().to_string()),
+        ("AWS_ENDPOINT_URL_ECR", &format!("http://{}/", fake.host)),
+    ]);
+    for token in ["one", "two"] {
+        std::fs::write(file.path(), format!("{token}\n")).unwrap();
+        assert!(credentials(&fake, aws.clone(), REGISTRY).await.unwrap().is_some());
+    }
+    assert_eq!(*heard.lock().unwrap(), ["one", "two"]);
+    let large = usize::try_from(role::MAX_TOKEN).unwrap() + 1;
+    std::fs::write(file.path(), "x".repeat(large)).unwrap();
+    let error = credentials(&fake, aws, REGISTRY).await.unwrap_err().to_string();
+    assert!(error.ends_with("more than 16384 bytes"), "{error}");
 }
 
 #[test]
