@@ -15,3 +15,4 @@ mod passed_on;
 mod servers;
 mod support;
 mod told;
+mod ways_out;

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 use toolgate_runtime::docker::{
     self, About, Address, DockerEngine, DockerServer, Identity, StartError, Surroundings,
 };
+use toolgate_runtime::egress::Egress;
 
 use super::{Progress, ServerError, Step};
 use crate::config::{DockerConfig, ServerConfig};
@@ -47,6 +48,7 @@ impl Images {
     pub(super) async fn prepare(
         &self,
         config: &ServerConfig,
+        egress: &Egress,
         progress: &Progress,
     ) -> Result<DockerServer, ServerError> {
         let Some(options) = config.container.clone() else { return Err(ServerError::NoImage) };
@@ -60,6 +62,7 @@ impl Images {
             engine,
             owner: identity.owner(&config.name),
             policy: config.policy.clone(),
+            egress,
             rename: &config.rename,
             observer: Arc::new(ServerLog::of(&config.name)),
             progress: &shown,

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::engine::DockerEngine;
 use super::error::StartError;
 use super::facts::{self, Fact};
+use super::outlet::{Outlet, Pass};
 use super::output::Output;
 use super::owner::Owner;
 use super::spec::{self, Wanted};
@@ -28,12 +29,24 @@ pub(super) struct Blueprint {
     pub(super) wanted: Wanted,
     pub(super) policy: Arc<Policy>,
     pub(super) owner: Owner,
+    /// Their way out, where they are granted one.
+    pub(super) outlet: Option<Outlet>,
     /// A permit for each container that there may be at a time.
     pub(super) places: Arc<Semaphore>,
     /// Hears what happens outside of calls.
     pub(super) observer: Arc<dyn Observer>,
     /// Called when a server says that its tools have changed.
     pub(super) changed: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// A container that is about to be.
+pub(super) struct Drawn {
+    /// What the engine is asked for.
+    pub(super) body: ContainerCreateBody,
+    /// What hears it.
+    pub(super) output: Arc<Output>,
+    /// By which its requests are known.
+    pub(super) pass: Option<Pass>,
 }
 
 impl Blueprint {
@@ -51,11 +64,12 @@ impl Blueprint {
 
     /// What a container starts with. Secrets that it is to hold are no part of it.
     pub(super) fn facts(&self) -> Vec<Fact> {
-        facts::facts(&spec::container(&self.wanted, &self.policy, &self.owner, &[]))
+        let way = self.outlet.as_ref().map(Outlet::shown);
+        facts::facts(&spec::container(&self.wanted, &self.policy, &self.owner, &[], way.as_ref()))
     }
 
-    /// What the engine is asked for, and what hears the container. Secrets are read anew for each.
-    pub(super) async fn draw(&self) -> Result<(ContainerCreateBody, Arc<Output>), StartError> {
+    /// Draws one more container. Secrets are read anew for each.
+    pub(super) async fn draw(&self) -> Result<Drawn, StartError> {
         let mut secrets = Vec::new();
         for (grant, name) in self.policy.grants.secret_variables() {
             let secret = grant.fetch().await.map_err(|cause| StartError::Secret {
@@ -64,10 +78,11 @@ impl Blueprint {
             })?;
             secrets.push((name.to_owned(), secret));
         }
-        let body = spec::container(&self.wanted, &self.policy, &self.owner, &secrets);
         let shield = Shield::of(secrets.iter().map(|(_, secret)| secret));
         let (changed, limit) = (Arc::clone(&self.changed), self.policy.limits.stdio);
         let output = Output::new(Arc::clone(&self.observer), limit, shield, Box::new(move || changed()));
-        Ok((body, output))
+        let (pass, way) = self.outlet.as_ref().map(|outlet| outlet.admit(&output)).unzip();
+        let body = spec::container(&self.wanted, &self.policy, &self.owner, &secrets, way.as_ref());
+        Ok(Drawn { body, output, pass })
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong between the gateway and an engine.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -47,6 +48,24 @@ pub enum StartError {
     Silent {
         /// Since it was asked for.
         after: Duration,
+    },
+    /// The gateway is not where its containers could reach it.
+    #[error(
+        "containers with grants of http or tcp get out by the gateway alone, which can't listen for them on {address}: {cause}; run it on the engine's machine, in a container with the host's network"
+    )]
+    Outlet {
+        /// Where they would look for it.
+        address: SocketAddr,
+        /// Why it can't be there.
+        cause: String,
+    },
+    /// Two grants can't be told apart.
+    #[error("the tcp grants {one} and {other} have one port, by which a container can't tell them apart")]
+    SamePort {
+        /// A grant.
+        one: String,
+        /// Another.
+        other: String,
     },
     /// It was over before it began.
     #[error("{0}")]

@@ -39,6 +39,9 @@ fn of_host(host: &HostConfig, tell: &mut impl FnMut(&'static str, String)) {
         tell("mount", mounted(mount));
     }
     tell("network", host.network_mode.clone().unwrap_or_else(|| "the engine's default".to_owned()));
+    if let Some(hosts) = host.extra_hosts.as_ref().filter(|hosts| !hosts.is_empty()) {
+        tell("hosts", hosts.join(", "));
+    }
     let dropped = host.cap_drop.clone().unwrap_or_default();
     let added = host.cap_add.clone().unwrap_or_default();
     let kept = if dropped == ["ALL"] && added.is_empty() {
@@ -98,7 +101,7 @@ mod tests {
             runtime: None,
         };
         let owner = Owner { gateway: "g".to_owned(), process: "p".to_owned(), server: "s".to_owned() };
-        let body = spec::container(&wanted, &Policy::default(), &owner, &[]);
+        let body = spec::container(&wanted, &Policy::default(), &owner, &[], None);
         let told: Vec<String> =
             facts(&body).iter().map(|fact| format!("{}: {}", fact.what, fact.value)).collect();
         let expected = [

@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout, timeout_at};
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, Drawn};
 use super::container::Container;
 use super::describe::Offers;
 use super::error::StartError;
+use super::outlet::Pass;
 use super::output::{Belonging, Output};
 use crate::events::Observer;
 use crate::notice::Notices;
@@ -43,6 +44,7 @@ pub(super) struct Instance {
     /// What its server says that it can.
     can: Greeting,
     since: Instant,
+    _pass: Option<Pass>,
     /// Its place among the containers that the server may have; goes last.
     _place: OwnedSemaphorePermit,
 }
@@ -63,7 +65,8 @@ impl Instance {
     ) -> Result<Self, StartError> {
         let until = Instant::now() + start;
         let late = |_| StartError::Silent { after: start };
-        let (body, output) = timeout_at(until.into(), blueprint.draw()).await.map_err(late)??;
+        let Drawn { body, output, pass } =
+            timeout_at(until.into(), blueprint.draw()).await.map_err(late)??;
         let started = Container::start(&blueprint.engine, body, Arc::clone(&output), blueprint.message());
         let container = timeout_at(until.into(), started).await.map_err(late)??;
         let number = IDS.fetch_add(1, Ordering::Relaxed);
@@ -75,6 +78,7 @@ impl Instance {
             most: blueprint.policy.limits.output,
             can: Greeting::default(),
             since: Instant::now(),
+            _pass: pass,
             _place: place,
         };
         let greeting = timeout_at(until.into(), client::initialize(instance.container.session())).await;

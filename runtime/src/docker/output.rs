@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::capture::Capture;
-use crate::events::{Observer, Stdio};
+use crate::events::{Denial, MAX_DENIALS, Observer, Stdio};
 use crate::peer::{Listener, Notification};
 use crate::secret::Shield;
 
@@ -38,6 +38,10 @@ pub(super) struct Belonging(Arc<Output>);
 
 struct State {
     capture: Capture,
+    /// Hears of denials.
+    observer: Arc<dyn Observer>,
+    /// Of which it has heard so many.
+    denials: usize,
     /// `None` while it belongs to a call, which has its limit once.
     since: Option<Instant>,
     last: Vec<u8>,
@@ -54,7 +58,8 @@ impl Output {
     ) -> Arc<Self> {
         let server = shield.before(observer);
         let capture = Capture::new(Arc::clone(&server), limit);
-        let state = State { capture, since: Some(Instant::now()), last: Vec::new() };
+        let (since, last) = (Some(Instant::now()), Vec::new());
+        let state = State { capture, observer: Arc::clone(&server), denials: 0, since, last };
         Arc::new(Self { limit, shield, changed, server, state: Mutex::new(state) })
     }
 
@@ -83,11 +88,26 @@ impl Output {
         Some(line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect())
     }
 
+    /// A use of a capability that no grant covers. As many are told as bytes are: of each call, and of each
+    /// minute outside of calls, [`MAX_DENIALS`].
+    pub(super) fn denied(&self, denial: &Denial) {
+        let mut state = self.state();
+        self.renew_in_time(&mut state);
+        state.denials += 1;
+        if state.denials <= MAX_DENIALS {
+            state.observer.denied(denial);
+        }
+    }
+
     fn print(&self, state: &mut State, stream: Stdio, bytes: &[u8]) {
+        self.renew_in_time(state);
+        state.capture.write(stream, bytes);
+    }
+
+    fn renew_in_time(&self, state: &mut State) {
         if state.since.is_some_and(|since| since.elapsed() > RENEWED) {
             state.renew(Arc::clone(&self.server), self.limit, Some(Instant::now()));
         }
-        state.capture.write(stream, bytes);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,7 +118,8 @@ impl Output {
 impl State {
     fn renew(&mut self, observer: Arc<dyn Observer>, limit: u64, since: Option<Instant>) {
         self.capture.finish();
-        self.capture = Capture::new(observer, limit);
+        self.capture = Capture::new(Arc::clone(&observer), limit);
+        (self.observer, self.denials) = (observer, 0);
         self.since = since;
     }
 }

@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use rustix::fs::{FlockOperation, flock};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -99,7 +99,8 @@ impl Drop for Identity {
     }
 }
 
-/// Removes the containers of processes of this gateway that have ended; how many there were.
+/// Removes the containers of processes of this gateway that have ended, and their networks; how many there
+/// were.
 ///
 /// # Errors
 /// If the engine does not answer.
@@ -112,7 +113,7 @@ pub async fn reap(engine: &DockerEngine, identity: &Identity) -> Result<usize, D
     Ok(removed)
 }
 
-/// Removes all containers of this process; for its end. None is made from then on.
+/// Removes all containers and networks of this process; for its end. None is made from then on.
 ///
 /// # Errors
 /// If the engine does not answer.
@@ -128,6 +129,7 @@ pub async fn clear(engine: &DockerEngine, identity: &Identity) -> Result<(), Doc
     timeout(LIMIT, all).await.unwrap_or(Ok(()))
 }
 
+/// Containers go first, as networks stay while one is on them.
 async fn remove_where(
     engine: &DockerEngine,
     (label, value): (&str, &str),
@@ -145,8 +147,17 @@ async fn remove_where(
             removals.spawn(async move { engine.remove(&id).await });
         }
     }
-    let count = removals.len();
+    let mut count = removals.len();
     drop(timeout(LIMIT, removals.join_all()).await);
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let listed = engine.docker().list_networks(Some(options)).await;
+    for network in listed.map_err(|error| engine.refused("list networks", &error))? {
+        let labels = network.labels.unwrap_or_default();
+        if let Some(id) = network.id.filter(|_| chosen(&labels)) {
+            count += 1;
+            drop(engine.docker().remove_network(&id).await);
+        }
+    }
     Ok(count)
 }
 

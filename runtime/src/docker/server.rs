@@ -17,13 +17,17 @@ use super::error::{DockerError, StartError};
 use super::facts::Fact;
 use super::image::{self, Image, Pulled};
 use super::instance::Instance;
+use super::outlet::Outlet;
+use super::output::Output;
 use super::owner::Owner;
 use super::pool::{Lifetime, Pool, PoolSettings};
 use super::spec::{USER, Wanted};
+use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox, Target};
+use crate::secret::Shield;
 
 /// Time between two looks at the tools of a server that says that they change. Against one that says so
 /// all the time.
@@ -84,6 +88,8 @@ pub struct Surroundings<'a> {
     pub owner: Owner,
     /// What it may do and use up.
     pub policy: Policy,
+    /// By which its containers get out.
+    pub egress: &'a Egress,
     /// Tool to name.
     pub rename: &'a BTreeMap<String, String>,
     /// Hears what happens outside of calls.
@@ -120,18 +126,24 @@ impl DockerServer {
     /// # Errors
     /// See [`StartError`].
     pub async fn prepare(options: DockerOptions, around: Surroundings<'_>) -> Result<Self, StartError> {
-        let Surroundings { engine, owner, policy, rename, observer, progress } = around;
+        let Surroundings { engine, owner, policy, egress, rename, observer, progress } = around;
         let image = image::resolve(engine, &options.image, progress).await?;
         if !image.has_command && options.command.is_empty() {
             return Err(StartError::NoCommand { image: options.image });
         }
         let (policy, notify) = (Arc::new(policy), Arc::new(Notify::new()));
         let told = Arc::clone(&notify);
+        let heard = {
+            let (observer, shield) = (Arc::clone(&observer), Shield::of(std::iter::empty()));
+            Output::new(observer, policy.limits.stdio, shield, Box::new(|| {}))
+        };
+        let outlet = Outlet::open(engine, &owner, &policy, &egress.for_server(), heard).await?;
         let blueprint = Blueprint {
             engine: engine.clone(),
             wanted: wanted(&options, &image),
             policy: Arc::clone(&policy),
             owner,
+            outlet,
             places: Arc::new(Semaphore::new(options.containers)),
             observer,
             changed: Arc::new(move || told.notify_one()),

@@ -55,6 +55,31 @@ pub struct Wanted {
     pub runtime: Option<String>,
 }
 
+/// The way out of a container that has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WayOut {
+    /// The network that it is on.
+    pub(super) network: String,
+    /// Names of hosts, each with the address of the gateway: `db.internal:172.18.0.1`.
+    pub(super) hosts: Vec<String>,
+    /// The URL of the gateway's proxy.
+    pub(super) proxy: String,
+}
+
+/// The variables by which clients find a proxy; curl and others read the second spelling alone.
+const PROXY: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+
+/// Those by which they are told what needs none, and Node.js that it is to look for one at all.
+const ABOUT_PROXY: [(&str, &str); 3] = [
+    ("NO_PROXY", "localhost,127.0.0.1,::1"),
+    ("no_proxy", "localhost,127.0.0.1,::1"),
+    ("NODE_USE_ENV_PROXY", "1"),
+];
+
+/// A name server that is not there: on a network that leads nowhere an engine might pass on questions all
+/// the same, and an answer is a way in.
+const NO_NAMES: &str = "127.0.0.1";
+
 /// The container of a server, hardened.
 #[must_use]
 pub(super) fn container(
@@ -62,6 +87,7 @@ pub(super) fn container(
     policy: &Policy,
     owner: &Owner,
     secrets: &[(String, Secret)],
+    out: Option<&WayOut>,
 ) -> ContainerCreateBody {
     let env = policy.grants.env().iter().map(|(name, value)| format!("{name}={value}"));
     let secret = secrets.iter().map(|(name, value)| format!("{name}={}", value.expose()));
@@ -69,7 +95,7 @@ pub(super) fn container(
         image: Some(wanted.image.clone()),
         cmd: (!wanted.command.is_empty()).then(|| wanted.command.clone()),
         user: Some(wanted.user.clone()),
-        env: Some(env.chain(secret).collect()),
+        env: Some(env.chain(secret).chain(told(out, policy)).collect()),
         labels: Some(owner.labels()),
         attach_stdin: Some(true),
         attach_stdout: Some(true),
@@ -78,19 +104,30 @@ pub(super) fn container(
         // Its end is what tells a server that its gateway is gone, whatever became of that.
         stdin_once: Some(true),
         tty: Some(false),
-        network_disabled: Some(true),
+        network_disabled: Some(out.is_none()),
         // A check of the image's own would run beside the server, for nobody.
         healthcheck: Some(bollard::models::HealthConfig {
             test: Some(vec!["NONE".to_owned()]),
             ..Default::default()
         }),
         stop_timeout: Some(STOP_TIMEOUT),
-        host_config: Some(host(wanted, policy)),
+        host_config: Some(host(wanted, policy, out)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host(wanted: &Wanted, policy: &Policy) -> HostConfig {
+/// The variables of a way out, but for those that the operator set.
+fn told(out: Option<&WayOut>, policy: &Policy) -> Vec<String> {
+    let Some(out) = out else { return Vec::new() };
+    let taken = |name: &str| {
+        policy.grants.env().contains_key(name) || policy.grants.secret_variables().any(|(_, n)| n == name)
+    };
+    let proxy = PROXY.map(|name| (name, out.proxy.as_str()));
+    let all = proxy.into_iter().chain(ABOUT_PROXY).filter(|(name, _)| !taken(name));
+    all.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn host(wanted: &Wanted, policy: &Policy, out: Option<&WayOut>) -> HostConfig {
     let memory = i64::try_from(wanted.memory).unwrap_or(i64::MAX);
     let files = i64::from(policy.limits.handles).max(OPEN_FILES);
     HostConfig {
@@ -108,7 +145,9 @@ fn host(wanted: &Wanted, policy: &Policy) -> HostConfig {
         shm_size: Some(SHARED_MEMORY),
         ulimits: Some(vec![ulimit("nofile", files), ulimit("core", 0)]),
         init: Some(true),
-        network_mode: Some("none".to_owned()),
+        network_mode: Some(out.map_or_else(|| "none".to_owned(), |out| out.network.clone())),
+        dns: out.map(|_| vec![NO_NAMES.to_owned()]),
+        extra_hosts: out.map(|out| out.hosts.clone()),
         ipc_mode: Some("none".to_owned()),
         mounts: Some(policy.grants.files().iter().map(mount).collect()),
         // The gateway hears what it prints; a copy on the engine's disk would only grow.

@@ -15,7 +15,7 @@
 //!
 //! `options` the limits · `resolve` names to judged addresses · `connect` TCP and TLS ·
 //! `send` one HTTP request · `body` bounded bodies · `headers` what goes out
-//! in front of them · `hide` secrets in what comes back.
+//! in front of them · `secrets` what is added to them · `hide` secrets in what comes back.
 
 mod body;
 mod connect;
@@ -24,6 +24,7 @@ mod headers;
 mod hide;
 mod options;
 mod resolve;
+mod secrets;
 mod send;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use self::error::{EgressError, Step};
 pub use self::options::EgressOptions;
 pub(crate) use self::resolve::refused;
 pub use self::resolve::{Resolve, SystemResolver};
+pub(crate) use self::secrets::secrets_for;
 pub use self::send::Timeouts;
 
 /// Everything that connections of all servers share. One for the process, and views of it that

@@ -79,6 +79,11 @@ impl HttpGrant {
         self.methods == Methods::Any
     }
 
+    /// Whether every request to its host and port is meant.
+    pub fn is_for_all_of_its_origin(&self) -> bool {
+        self.has_any_method() && self.path.is_for_all()
+    }
+
     /// Whether it means more than one host.
     pub fn has_many_hosts(&self) -> bool {
         matches!(self.host, HostPattern::Below(_))

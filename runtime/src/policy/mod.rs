@@ -7,7 +7,7 @@
 //!
 //! `error` why a grant is refused · `host`, `path`, `address`, `networks` the parts ·
 //! `request` what a guest asks for · `http`, `tcp`, `files`, `env`, `secret` the grants · `header`
-//! fields that nobody may set.
+//! fields that nobody may set · `tunnel` what connections lead to that nobody can look into.
 
 pub mod address;
 pub mod env;
@@ -21,6 +21,7 @@ mod path;
 mod request;
 mod secret;
 pub mod tcp;
+mod tunnel;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub use self::path::{Path, PathPattern};
 pub use self::request::{Scheme, Target};
 pub use self::secret::{BoundSecret, Origin, SecretGrant, SecretHeader, SecretUse, Template};
 pub use self::tcp::TcpGrant;
+pub use self::tunnel::{Exit, TunnelGrant};
 use crate::events::Denial;
 use crate::limits::Limits;
 
@@ -118,9 +120,13 @@ impl Grants {
 
     /// The secrets to add to a request, each with its header.
     pub fn headers_for(&self, target: &Target) -> impl Iterator<Item = (&SecretGrant, &SecretHeader)> {
+        self.header_secrets().filter(|(_, header)| header.to.matches(target))
+    }
+
+    fn header_secrets(&self) -> impl Iterator<Item = (&SecretGrant, &SecretHeader)> {
         self.secrets.iter().filter_map(|grant| match grant.usage() {
-            SecretUse::Header(header) if header.to.matches(target) => Some((grant, header)),
-            SecretUse::Header(_) | SecretUse::Env(_) => None,
+            SecretUse::Header(header) => Some((grant, header)),
+            SecretUse::Env(_) => None,
         })
     }
 
@@ -138,6 +144,14 @@ impl Grants {
     /// The denial to report.
     pub fn allow_http(&self, target: &Target) -> Result<&HttpGrant, Denial> {
         http::judge(&self.http, target)
+    }
+
+    /// The grant that covers a tunnel.
+    ///
+    /// # Errors
+    /// The denial to report.
+    pub fn allow_tunnel(&self, exit: &Exit) -> Result<TunnelGrant<'_>, Denial> {
+        tunnel::judge(self, exit)
     }
 
     /// The grants, one for each port, that let a guest resolve a name.

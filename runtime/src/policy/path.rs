@@ -70,6 +70,11 @@ impl PathPattern {
         Ok(Self { segments, text: normal })
     }
 
+    /// Whether every path is meant.
+    pub fn is_for_all(&self) -> bool {
+        self.text == "/*"
+    }
+
     /// Whether a path is meant.
     pub fn matches(&self, path: &Path) -> bool {
         let mut rest = path.0.strip_prefix('/');

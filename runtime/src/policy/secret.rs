@@ -264,6 +264,10 @@ impl Origin {
         Ok(Self { scheme, host, port: port.unwrap_or(scheme.default_port()) })
     }
 
+    pub(super) fn of(scheme: Scheme, host: Host, port: u16) -> Self {
+        Self { scheme, host, port }
+    }
+
     /// Whether a request goes there.
     pub fn matches(&self, target: &Target) -> bool {
         self.scheme == target.scheme() && self.host == *target.host() && self.port == target.port()

@@ -13,6 +13,7 @@ use benches::table::{Quantity, Reach, Row};
 use toolgate_runtime::docker::{
     Address, DockerEngine, DockerError, DockerOptions, DockerServer, Identity, Lifetime, Surroundings, clear,
 };
+use toolgate_runtime::egress::Egress;
 use toolgate_runtime::events::Ignore;
 use toolgate_runtime::policy::Policy;
 use toolgate_runtime::sandbox::Sandbox;
@@ -99,6 +100,7 @@ async fn prepare(
         engine,
         owner: identity.owner("bench"),
         policy: Policy::default(),
+        egress: &Egress::default(),
         rename: &Default::default(),
         observer: Arc::new(Ignore),
         progress: &|_| (),

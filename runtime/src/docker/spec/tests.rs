@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use super::{USER, Wanted, container};
+use super::{USER, Wanted, WayOut, container};
 use crate::docker::Owner;
 use crate::policy::Policy;
 
@@ -22,7 +22,7 @@ fn owner() -> Owner {
 
 #[test]
 fn a_container_starts_with_nothing() {
-    let body = container(&wanted(), &Policy::default(), &owner(), &[]);
+    let body = container(&wanted(), &Policy::default(), &owner(), &[], None);
     let host = body.host_config.unwrap();
     assert_eq!(body.user.unwrap(), "65534:65534");
     assert_eq!((body.env.unwrap(), body.network_disabled), (Vec::<String>::new(), Some(true)));
@@ -39,14 +39,37 @@ fn a_container_starts_with_nothing() {
 
 #[test]
 fn limits_are_those_of_the_config_and_there_is_no_swap() {
-    let host = container(&wanted(), &Policy::default(), &owner(), &[]).host_config.unwrap();
+    let host = container(&wanted(), &Policy::default(), &owner(), &[], None).host_config.unwrap();
     assert_eq!((host.memory, host.memory_swap), (Some(100 << 20), Some(100 << 20)));
     assert_eq!((host.nano_cpus, host.pids_limit), (Some(1_500_000_000), Some(256)));
 }
 
 #[test]
 fn whose_it_is_stands_on_it() {
-    let labels = container(&wanted(), &Policy::default(), &owner(), &[]).labels.unwrap();
+    let labels = container(&wanted(), &Policy::default(), &owner(), &[], None).labels.unwrap();
     assert_eq!(labels["dev.toolgate.gateway"], "g");
     assert_eq!(labels["dev.toolgate.server"], "time");
+}
+
+#[test]
+fn a_way_out_is_the_gateways_network_and_nothing_of_the_hosts() {
+    let out = WayOut {
+        network: "toolgate-1-0-time".to_owned(),
+        hosts: vec!["db.internal:172.18.0.1".to_owned()],
+        proxy: "http://toolgate:word@172.18.0.1:40000".to_owned(),
+    };
+    let env = std::collections::BTreeMap::from([("HTTP_PROXY".to_owned(), "mine".to_owned())]);
+    let mut policy = Policy::default();
+    policy.grants = crate::policy::Grants::new(Vec::new(), Vec::new(), Vec::new(), env).unwrap();
+    let body = container(&wanted(), &policy, &owner(), &[], Some(&out));
+    assert_eq!(body.network_disabled, Some(false));
+    let variables = body.env.unwrap();
+    assert!(variables.contains(&format!("https_proxy={}", out.proxy)), "{variables:?}");
+    let mine: Vec<_> = variables.iter().filter(|variable| variable.starts_with("HTTP_PROXY=")).collect();
+    assert_eq!(mine, ["HTTP_PROXY=mine"], "what the operator sets stays");
+    let host = body.host_config.unwrap();
+    assert_eq!(host.network_mode.as_deref(), Some("toolgate-1-0-time"));
+    assert_eq!(host.extra_hosts.unwrap(), ["db.internal:172.18.0.1"]);
+    assert_eq!(host.dns.unwrap(), ["127.0.0.1"], "no names of others");
+    assert_eq!((host.port_bindings, host.publish_all_ports), (None, None));
 }

@@ -16,8 +16,8 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, IoError};
 use wasmtime_wasi_http::{Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use super::{Denials, secrets};
-use crate::egress::{Egress, EgressError, Step, Timeouts};
+use super::Denials;
+use crate::egress::{self, Egress, EgressError, Step, Timeouts};
 use crate::events::Denial;
 use crate::policy::header::is_forbidden;
 use crate::policy::http::denied_address;
@@ -186,7 +186,7 @@ impl Allowed {
             first_byte: options.first_byte_timeout,
             between_bytes: options.between_bytes_timeout,
         };
-        let secrets = secrets::for_request(&self.policy.grants, &self.target).await;
+        let secrets = egress::secrets_for(&self.policy.grants, &self.target).await;
         let secrets = secrets.map_err(|denial| {
             self.denials.tell(&denial);
             Error::ConfigurationError

@@ -4,10 +4,9 @@
 //! source that fails, fails what needs it and nothing more: a request to the secret's origin, or,
 //! for a secret that the guest holds, the call. The reason goes to the operator.
 
-use crate::events::Denial;
-use crate::policy::{BoundSecret, Grants, SecretGrant, Target};
+use crate::policy::Grants;
 use crate::sandbox::CallError;
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
 use crate::wasm::load::LoadError;
 
 /// Reads every secret once.
@@ -20,31 +19,6 @@ pub(in crate::wasm) fn prepare(grants: &Grants) -> Result<(), LoadError> {
         grant.read().map_err(|cause| LoadError::Secret { secret, cause })?;
     }
     Ok(())
-}
-
-/// The secrets for a request that policy has allowed.
-///
-/// # Errors
-/// What to tell the operator of the one that can't be had; the request must not be sent.
-pub(in crate::wasm) async fn for_request(
-    grants: &Grants,
-    target: &Target,
-) -> Result<Vec<BoundSecret>, Denial> {
-    let mut bound = Vec::new();
-    for (grant, header) in grants.headers_for(target) {
-        let secret = grant.fetch().await.and_then(|secret| header.bind(secret));
-        bound.push(secret.map_err(|cause| unusable(grant, target, &cause))?);
-    }
-    Ok(bound)
-}
-
-fn unusable(grant: &SecretGrant, target: &Target, cause: &SecretError) -> Denial {
-    Denial {
-        capability: "secrets",
-        attempt: target.to_string(),
-        reason: format!("the secret {grant} can't be used: {cause}"),
-        allow: None,
-    }
 }
 
 /// The variables of a call that are secret.

@@ -1,10 +1,13 @@
 //! What it tries to do to its machine, and how far it gets: `Err` where it was refused.
 
 use std::fs::{File, read_to_string};
-use std::io::Write;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::Command;
 use std::time::Duration;
+
+/// How long the other side of a connection may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Takes memory and touches it, until there is none.
 pub fn allocate() -> String {
@@ -67,9 +70,52 @@ pub fn write(path: &str, bytes: usize) -> Result<String, String> {
 
 /// Connects, to a name or a number.
 pub fn connect(address: &str) -> Result<String, String> {
+    open(address).map(|(first, _)| format!("connected to {first}"))
+}
+
+/// Connects, says something, and tells what is answered until the other side has no more to say, or says
+/// nothing for a while.
+pub fn exchange(address: &str, text: &str) -> Result<String, String> {
+    let told = |error| format!("{address}: {error}");
+    let (_, mut stream) = open(address)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
+    stream.write_all(text.as_bytes()).map_err(told)?;
+    let (mut heard, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = stream.read(&mut piece) {
+        heard.extend_from_slice(&piece[..count]);
+    }
+    Ok(String::from_utf8_lossy(&heard).into_owned())
+}
+
+/// The same with its proxy, by the password that it has for it.
+pub fn exchange_with_password(head: &str) -> Result<String, String> {
+    let url = std::env::var("HTTP_PROXY").map_err(|error| error.to_string())?;
+    let (user, address) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('@'))
+        .ok_or_else(|| format!("{url} has no password"))?;
+    let credentials = base64(user.as_bytes());
+    exchange(address, &format!("{head}\r\nproxy-authorization: Basic {credentials}\r\n\r\n"))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for piece in bytes.chunks(3) {
+        let bits = piece.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte))
+            << (8 * (3 - piece.len()));
+        for at in 0..4 {
+            let letter = LETTERS[bits >> (18 - 6 * at) & 63];
+            text.push(if at > piece.len() { '=' } else { char::from(letter) });
+        }
+    }
+    text
+}
+
+fn open(address: &str) -> Result<(SocketAddr, TcpStream), String> {
     let told = |error| format!("{address}: {error}");
     let mut found = address.to_socket_addrs().map_err(told)?;
     let Some(first) = found.next() else { return Err(format!("{address}: no address")) };
-    TcpStream::connect_timeout(&first, Duration::from_secs(2)).map_err(told)?;
-    Ok(format!("connected to {first}"))
+    let stream = TcpStream::connect_timeout(&first, PATIENCE).map_err(told)?;
+    Ok((first, stream))
 }

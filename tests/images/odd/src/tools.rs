@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{attempts, wire};
 
 /// Name and properties of each tool.
-const TOOLS: [(&str, &str); 20] = [
+const TOOLS: [(&str, &str); 22] = [
     ("fail", r#""message":{"type":"string"}"#),
     ("sleep-for", r#""milliseconds":{"type":"integer"}"#),
     ("hog", r#""milliseconds":{"type":"integer"}"#),
@@ -27,6 +27,8 @@ const TOOLS: [(&str, &str); 20] = [
     ("read", r#""path":{"type":"string"}"#),
     ("write", r#""path":{"type":"string"},"bytes":{"type":"integer"}"#),
     ("connect", r#""address":{"type":"string"}"#),
+    ("exchange", r#""address":{"type":"string"},"text":{"type":"string"}"#),
+    ("exchange-with-password", r#""head":{"type":"string"}"#),
     ("refuse", ""),
     ("raw", r#""text":{"type":"string"}"#),
     ("tell", r#""lines":{"type":"array","items":{"type":"string"}}"#),
@@ -115,6 +117,8 @@ pub fn call(name: &str, arguments: &Value, token: &Value) -> Result<String, Stri
         "read" => tried(attempts::read(text("path"))),
         "write" => tried(attempts::write(text("path"), size("bytes"))),
         "connect" => tried(attempts::connect(text("address"))),
+        "exchange" => tried(attempts::exchange(text("address"), text("text"))),
+        "exchange-with-password" => tried(attempts::exchange_with_password(text("head"))),
         "refuse" => Err(r#"{"code":-32042,"message":"not today","data":{"a":1}}"#.to_owned()),
         "tell" => {
             for line in arguments["lines"].as_array().into_iter().flatten().filter_map(Value::as_str) {
