@@ -96,7 +96,8 @@ async fn a_storm_of_calls_stays_within_the_memory_of_the_smallest_task() {
     for tool in ["hello__greet", "misbehave__allocate"] {
         let answered =
             replies.iter().filter(|(name, reply)| *name == tool && reply["result"]["isError"] == false);
-        assert!(answered.count() > 0, "{tool}: {:?}", replies.first());
+        let first = replies.iter().find(|(name, _)| *name == tool);
+        assert!(answered.count() > 0, "none was answered: {first:?}\n{}", boxed.log());
     }
     let after = client.call("hello__greet", json!({ "name": "Ada" })).await;
     went_well(&after);

@@ -8,13 +8,13 @@ use std::ops::Deref;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::engine::{Engine, ODD};
+use e2e::engine::{Engine, ODD, SERVERS};
 use e2e::gateway::{Gateway, command};
 use e2e::site::Site;
 use e2e::upstream::{Upstream, authority};
 use serde_json::json;
 
-use super::support::{Docked, READY, label, went_well};
+use super::support::{Docked, READY, label, text, went_well};
 
 /// A secret that no container holds.
 const CANARY: &str = "canary-2b7e1516";
@@ -184,6 +184,37 @@ async fn a_request_that_names_https_is_encrypted_by_the_gateway() {
     let answer = asked(&docked, &format!("GET {}/v1/x HTTP/1.1", upstream.origin())).await;
     assert_eq!(status(&answer), "200", "{answer}");
     assert!(upstream.heard()[0].starts_with("GET /v1/x HTTP/1.1"), "{:?}", upstream.heard());
+}
+
+#[tokio::test]
+async fn clients_that_others_wrote_find_the_way() {
+    let (plain, tls) = (Upstream::plain(), Upstream::tls());
+    let config = format!(
+        "[servers.odd]\nimage = \"{SERVERS}\"\n[servers.odd.container]\nlifetime = \"warm\"\n\
+         command = [\"python3\", \"-c\", '''\n{}''']\n\
+         [servers.odd.grants]\nhttp = [\"GET {}/v1/*\", \"* {}/*\"]\n",
+        include_str!("requests.py"),
+        plain.origin(),
+        tls.origin(),
+    );
+    let docked = ready(Docked::of(&config).await).await;
+    for client in ["urllib", "httpx"] {
+        let get =
+            async |url: String| docked.client().call("get", json!({ "client": client, "url": url })).await;
+        for origin in [plain.origin(), tls.origin()] {
+            let answer = get(format!("{origin}/v1/{client}")).await;
+            assert!(went_well(&answer).starts_with(&format!("GET /v1/{client} HTTP/1.1")), "{answer}");
+        }
+        let denied = get(format!("{}/v2/{client}", plain.origin())).await;
+        assert!(!denied.to_string().contains("GET /v2"), "{denied}");
+        assert!(
+            denied.to_string().contains("no grant for this") || denied.to_string().contains("403"),
+            "{denied}"
+        );
+        let elsewhere = get("https://api.example.com/".to_owned()).await;
+        assert!(elsewhere["isError"] == true && text(&elsewhere).contains("403"), "{elsewhere}");
+    }
+    assert_eq!((plain.heard().len(), tls.heard().len()), (2, 2));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! writable root, fourteen capabilities, a network, the host's swap. So everything is set here.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
@@ -11,7 +12,7 @@ use bollard::models::{
 };
 
 use super::owner::Owner;
-use crate::policy::{FilesGrant, Mode, Policy};
+use crate::policy::{FilesGrant, Host, Mode, Policy};
 use crate::secret::Secret;
 
 /// The user and group that a container runs as unless its config names one: nobody, on every system.
@@ -69,12 +70,11 @@ pub(super) struct WayOut {
 /// The variables by which clients find a proxy; curl and others read the second spelling alone.
 const PROXY: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
 
-/// Those by which they are told what needs none, and Node.js that it is to look for one at all.
-const ABOUT_PROXY: [(&str, &str); 3] = [
-    ("NO_PROXY", "localhost,127.0.0.1,::1"),
-    ("no_proxy", "localhost,127.0.0.1,::1"),
-    ("NODE_USE_ENV_PROXY", "1"),
-];
+/// Those by which they are told which hosts need none.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// Tells Node.js that it is to look for a proxy at all.
+const NODE: (&str, &str) = ("NODE_USE_ENV_PROXY", "1");
 
 /// A name server that is not there: on a network that leads nowhere an engine might pass on questions all
 /// the same, and an answer is a way in.
@@ -122,9 +122,19 @@ fn told(out: Option<&WayOut>, policy: &Policy) -> Vec<String> {
     let taken = |name: &str| {
         policy.grants.env().contains_key(name) || policy.grants.secret_variables().any(|(_, n)| n == name)
     };
+    let own = own_hosts(policy);
     let proxy = PROXY.map(|name| (name, out.proxy.as_str()));
-    let all = proxy.into_iter().chain(ABOUT_PROXY).filter(|(name, _)| !taken(name));
+    let without = NO_PROXY.map(|name| (name, own.as_str()));
+    let all = proxy.into_iter().chain(without).chain([NODE]).filter(|(name, _)| !taken(name));
     all.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// What a container means itself by, and needs no proxy for; not where a grant means the gateway's machine.
+fn own_hosts(policy: &Policy) -> String {
+    let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(Host::Ip);
+    let own = std::iter::once(Host::Name("localhost".to_owned())).chain(addresses);
+    let own: Vec<String> = own.filter(|host| !policy.grants.names(host)).map(|host| host.bare()).collect();
+    own.join(",")
 }
 
 fn host(wanted: &Wanted, policy: &Policy, out: Option<&WayOut>) -> HostConfig {

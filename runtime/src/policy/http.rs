@@ -64,6 +64,11 @@ impl HttpGrant {
         self.miss(target).is_none()
     }
 
+    /// Whether something of a host is meant.
+    pub fn names(&self, host: &Host) -> bool {
+        self.host.matches(host)
+    }
+
     /// Whether any request to an origin is meant.
     pub fn reaches(&self, origin: &Origin) -> bool {
         self.scheme == origin.scheme() && self.port == origin.port() && self.host.matches(origin.host())

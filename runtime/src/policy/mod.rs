@@ -118,6 +118,11 @@ impl Grants {
         &self.secrets
     }
 
+    /// Whether an `http` or `tcp` grant means something of a host.
+    pub fn names(&self, host: &Host) -> bool {
+        self.http.iter().any(|grant| grant.names(host)) || self.tcp.iter().any(|grant| grant.host() == host)
+    }
+
     /// The secrets to add to a request, each with its header.
     pub fn headers_for(&self, target: &Target) -> impl Iterator<Item = (&SecretGrant, &SecretHeader)> {
         self.header_secrets().filter(|(_, header)| header.to.matches(target))

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+use std::collections::BTreeMap;
+
 use super::{USER, Wanted, WayOut, container};
 use crate::docker::Owner;
-use crate::policy::Policy;
+use crate::policy::{Grants, HttpGrant, Policy};
 
 fn wanted() -> Wanted {
     Wanted {
@@ -58,9 +60,9 @@ fn a_way_out_is_the_gateways_network_and_nothing_of_the_hosts() {
         hosts: vec!["db.internal:172.18.0.1".to_owned()],
         proxy: "http://toolgate:word@172.18.0.1:40000".to_owned(),
     };
-    let env = std::collections::BTreeMap::from([("HTTP_PROXY".to_owned(), "mine".to_owned())]);
-    let mut policy = Policy::default();
-    policy.grants = crate::policy::Grants::new(Vec::new(), Vec::new(), Vec::new(), env).unwrap();
+    let env = BTreeMap::from([("HTTP_PROXY".to_owned(), "mine".to_owned())]);
+    let grants = Grants::new(Vec::new(), Vec::new(), Vec::new(), env).unwrap();
+    let policy = Policy { grants, ..Policy::default() };
     let body = container(&wanted(), &policy, &owner(), &[], Some(&out));
     assert_eq!(body.network_disabled, Some(false));
     let variables = body.env.unwrap();
@@ -72,4 +74,18 @@ fn a_way_out_is_the_gateways_network_and_nothing_of_the_hosts() {
     assert_eq!(host.extra_hosts.unwrap(), ["db.internal:172.18.0.1"]);
     assert_eq!(host.dns.unwrap(), ["127.0.0.1"], "no names of others");
     assert_eq!((host.port_bindings, host.publish_all_ports), (None, None));
+}
+
+#[test]
+fn the_container_itself_needs_no_proxy_unless_a_grant_means_the_machine() {
+    let out = WayOut { network: String::new(), hosts: Vec::new(), proxy: String::new() };
+    let told = |http: &[&str]| {
+        let http = http.iter().map(|text| HttpGrant::parse(text).unwrap()).collect();
+        let grants = Grants::new(http, Vec::new(), Vec::new(), BTreeMap::new()).unwrap();
+        let policy = Policy { grants, ..Policy::default() };
+        let variables = container(&wanted(), &policy, &owner(), &[], Some(&out)).env.unwrap();
+        variables.into_iter().find(|variable| variable.starts_with("NO_PROXY=")).unwrap()
+    };
+    assert_eq!(told(&["* https://api.example.com/*"]), "NO_PROXY=localhost,127.0.0.1,::1");
+    assert_eq!(told(&["GET http://127.0.0.1:8000/*", "GET http://[::1]:8000/*"]), "NO_PROXY=localhost");
 }
