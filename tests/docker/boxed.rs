@@ -87,6 +87,7 @@ async fn without_an_engine_components_are_served_and_images_are_told() {
 async fn a_storm_of_calls_stays_within_the_memory_of_the_smallest_task() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
     let boxed = Boxed::start(&site, SMALLEST, &[], &servers(&registry, &site)).await;
+    boxed.ready("misbehave").await;
     let client = boxed.client();
     let calls = (0..600).map(|i| match i % 2 {
         0 => ("hello__greet", json!({ "name": "Ada" })),
@@ -108,6 +109,7 @@ async fn a_storm_of_calls_stays_within_the_memory_of_the_smallest_task() {
 async fn no_accepted_call_is_lost_when_a_task_is_told_to_end() {
     let (registry, site) = (Registry::anonymous(), Site::new(""));
     let boxed = Boxed::start(&site, COMMON, &[], &servers(&registry, &site)).await;
+    boxed.ready("misbehave").await;
     let (client, began) = (boxed.client(), std::time::Instant::now());
     let calls = (0..24).map(|_| ("misbehave__sleep-for", json!({ "milliseconds": 4000 })));
     let calls = all_at_once(&client, calls);

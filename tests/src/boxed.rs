@@ -76,6 +76,19 @@ impl Boxed {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
+    /// Waits for a server: the gateway serves the others while one takes its time, as compiling does where
+    /// there is little of a processor.
+    ///
+    /// # Panics
+    /// When it is not ready for two minutes.
+    pub async fn ready(&self, server: &str) {
+        let (line, end) = (format!(r#""message":"ready","server":"{server}""#), Instant::now() + PATIENCE);
+        while !self.log().contains(&line) {
+            assert!(Instant::now() < end, "{server} is not ready: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Runs a command of the image's program in it.
     pub fn run(&self, args: &[&str]) -> Output {
         let args = [&["exec", &self.id, "/toolgate"], args].concat();
