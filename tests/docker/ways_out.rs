@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::engine::{Engine, ODD, SERVERS};
-use e2e::gateway::{Gateway, command};
+use e2e::gateway::{Gateway, command, with_hosts};
 use e2e::site::Site;
 use e2e::upstream::{Upstream, authority};
 use serde_json::json;
@@ -19,7 +19,7 @@ use super::support::{Docked, READY, label, text, went_well};
 /// A secret that no container holds.
 const CANARY: &str = "canary-2b7e1516";
 
-/// A name that the machine's resolver knows, as [`with_names`] says.
+/// A name that the machine's resolver knows, where a test says so.
 const NAME: &str = "db.internal";
 
 /// A gateway that is told to end, so that it takes its network with it: an engine has room for few.
@@ -58,10 +58,11 @@ async fn ready(docked: Docked) -> Out {
     Out(docked)
 }
 
-/// The same where the machine's resolver knows a name.
-async fn docked_with_names(grants: &str, hosts: &str) -> Out {
+/// The same where [`NAME`] means the machine.
+async fn docked_with_name(grants: &str) -> Out {
     let site = Site::new(&granted(grants));
-    let gateway = Gateway::launch(&site, with_names(&site, hosts)).await;
+    let named = with_hosts(&site, &format!("127.0.0.1 {NAME}\n"), &command(&site));
+    let gateway = Gateway::launch(&site, named).await;
     ready(Docked { engine: Engine::of_the_machine(), site, gateway }).await
 }
 
@@ -221,8 +222,7 @@ async fn clients_that_others_wrote_find_the_way() {
 async fn a_host_of_a_tcp_grant_is_there_under_its_name() {
     let upstream = Upstream::plain();
     let port = upstream.address().port();
-    let hosts = format!("127.0.0.1 {NAME}\n");
-    let docked = docked_with_names(&format!("tcp = [\"{NAME}:{port} @127.0.0.1\"]"), &hosts).await;
+    let docked = docked_with_name(&format!("tcp = [\"{NAME}:{port} @127.0.0.1\"]")).await;
     let there = format!("{NAME}:{port}");
     let answer = exchange(&docked, &there, "GET /plain HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!(status(&answer), "200", "{answer}");
@@ -240,8 +240,7 @@ async fn a_host_of_a_tcp_grant_is_there_under_its_name() {
 async fn a_name_that_means_an_address_of_the_machine_is_denied() {
     let upstream = Upstream::plain();
     let port = upstream.address().port();
-    let hosts = format!("127.0.0.1 {NAME}\n");
-    let docked = docked_with_names(&format!("tcp = [\"{NAME}:{port}\"]"), &hosts).await;
+    let docked = docked_with_name(&format!("tcp = [\"{NAME}:{port}\"]")).await;
     let answer = exchange(&docked, &format!("{NAME}:{port}"), "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!(answer, "");
     let answer = asked(&docked, &format!("CONNECT {NAME}:{port} HTTP/1.1")).await;
@@ -280,6 +279,17 @@ async fn nothing_is_reached_without_the_gateway() {
         assert_ne!(machine.split(':').next().unwrap(), gateway.to_string(), "{routes:?}");
         assert_eq!(gateway.octets()[3], 254, "{routes:?}");
     }
+}
+
+#[tokio::test]
+async fn it_cannot_take_all_descriptors_of_the_gateway() {
+    let docked = docked("http = [\"* https://api.example.com/*\"]").await;
+    let address = proxy(&docked).await;
+    let held = docked.client().call("hold", json!({ "address": address, "count": 400 })).await;
+    assert_eq!(went_well(&held), "256");
+    // They ended with the call, and the next is answered.
+    let answer = exchange(&docked, &address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(status(&answer), "400", "{answer}");
 }
 
 #[tokio::test]
@@ -325,20 +335,19 @@ fn two_hosts_at_one_port_are_refused_with_both_lines() {
     );
 }
 
-fn networks(engine: &Engine, label: &str) -> usize {
-    engine.docker(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
+#[test]
+fn a_port_that_the_machine_has_in_use_is_refused_and_said_so() {
+    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let site = Site::new(&granted(&format!("tcp = [\"a.example.com:{port}\"]")));
+    let checked = command(&site).arg("check").output().unwrap();
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(!checked.status.success(), "{told}");
+    assert!(told.contains("get out by the gateway alone, which can't listen for them on 1"), "{told}");
+    assert!(told.contains(&format!(":{port}: something else listens there, or on all addresses")), "{told}");
+    assert_eq!(networks(&Engine::of_the_machine(), &label(&site)), 0, "nothing is left of it");
 }
 
-/// The gateway where the machine's resolver knows these names.
-fn with_names(site: &Site, hosts: &str) -> Command {
-    let hosts = site.write("hosts", hosts);
-    let gateway = command(site);
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(hosts);
-    command.arg(gateway.get_program()).args(gateway.get_args()).current_dir(site.dir()).env_clear();
-    for (name, value) in gateway.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
+fn networks(engine: &Engine, label: &str) -> usize {
+    engine.docker(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
 }

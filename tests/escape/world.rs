@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::client::Client;
-use e2e::gateway::{self, Gateway};
+use e2e::gateway::{self, Gateway, ends_in, with_hosts};
 use e2e::guests;
 use e2e::site::Site;
 use serde_json::json;
@@ -74,7 +74,7 @@ impl World {
             command = with_descriptors(&site, descriptors, &command);
         }
         if own.contains("# hosts: ") {
-            command = with_hosts(&site, &own, &command);
+            command = with_names(&site, &own, &command);
         }
         let gateway = Gateway::launch(&site, command).await;
         all_tried(&gateway, &format!("{own}{COMPANY}")).await;
@@ -211,19 +211,10 @@ fn compile_fixtures(site: &Site) {
     }
 }
 
-/// The gateway in a mount namespace of its own, where `/etc/hosts` is the site's file `hosts`, made
-/// of the config's lines `# hosts: ADDRESS NAME`. So the system's own resolver says what a test
-/// wants.
-fn with_hosts(site: &Site, config: &str, gateway: &Command) -> Command {
+/// The gateway where names mean what the config's lines `# hosts: ADDRESS NAME` say.
+fn with_names(site: &Site, config: &str, gateway: &Command) -> Command {
     let hosts: Vec<_> = config.lines().filter_map(|line| line.strip_prefix("# hosts: ")).collect();
-    let hosts = site.write("hosts", hosts.join("\n") + "\n");
-    let mut command = Command::new("unshare");
-    // Root has the right already; anybody else becomes root of a user namespace.
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
-    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(hosts);
-    ends_in(command, site, gateway)
+    with_hosts(site, &(hosts.join("\n") + "\n"), gateway)
 }
 
 /// The gateway where it may have so many descriptors and no more.
@@ -231,15 +222,6 @@ fn with_descriptors(site: &Site, descriptors: &str, gateway: &Command) -> Comman
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", descriptors]);
     ends_in(command, site, gateway)
-}
-
-/// With another command as the last arguments, in that one's place.
-fn ends_in(mut command: Command, site: &Site, gateway: &Command) -> Command {
-    command.arg(gateway.get_program()).args(gateway.get_args()).current_dir(site.dir()).env_clear();
-    for (name, value) in gateway.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command
 }
 
 fn empty(folder: &Path) {

@@ -191,6 +191,28 @@ pub fn command(site: &Site) -> Command {
     command
 }
 
+/// The gateway in a mount namespace of its own, where `/etc/hosts` is this text. So the system's own resolver
+/// says what a test wants.
+pub fn with_hosts(site: &Site, hosts: &str, gateway: &Command) -> Command {
+    let hosts = site.write("hosts", hosts);
+    let mut command = Command::new("unshare");
+    // Root has the right already; anybody else becomes root of a user namespace.
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]).arg(hosts);
+    ends_in(command, site, gateway)
+}
+
+/// With another command as the last arguments, in that one's place.
+pub fn ends_in(mut command: Command, site: &Site, gateway: &Command) -> Command {
+    command.arg(gateway.get_program()).args(gateway.get_args()).current_dir(site.dir()).env_clear();
+    for (name, value) in gateway.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command
+}
+
 /// The binary that lies beside this test's.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");

@@ -51,7 +51,7 @@ pub enum StartError {
     },
     /// The gateway is not where its containers could reach it.
     #[error(
-        "containers with grants of http or tcp get out by the gateway alone, which can't listen for them on {address}: {cause}; run it on the engine's machine, in a container with the host's network"
+        "containers with grants of http or tcp get out by the gateway alone, which can't listen for them on {address}: {cause}"
     )]
     Outlet {
         /// Where they would look for it.

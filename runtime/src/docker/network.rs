@@ -52,12 +52,17 @@ static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 /// Held by whoever is about to take addresses that are free.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// A network; removed when it is dropped, as soon as nobody is on it.
+/// A network of which it is known where it is.
 pub(super) struct Network {
+    made: Made,
+    place: Place,
+}
+
+/// A network; removed when it is dropped, as soon as nobody is on it.
+struct Made {
     engine: DockerEngine,
     id: String,
     name: String,
-    place: Place,
 }
 
 /// Where a network is, as addresses.
@@ -81,50 +86,50 @@ impl Network {
         let opening = engine.opening().await.ok_or(StartError::Stopping)?;
         let _turn = TURN.lock().await;
         let mut tries = 0;
-        let network = loop {
+        let made = loop {
             tries += 1;
-            let free = Self::create(engine, request(owner, None)).await?.look().await?;
-            let place = free.place;
+            let free = Made::create(engine, request(owner, None)).await?;
+            let place = free.place().await?;
             free.remove().await;
-            match Self::create(engine, request(owner, Some(place))).await {
+            match Made::create(engine, request(owner, Some(place))).await {
                 Err(_) if tries < MAKINGS => {}
                 made => break made?,
             }
         };
         drop(opening);
-        network.look().await
-    }
-
-    async fn create(engine: &DockerEngine, request: NetworkCreateRequest) -> Result<Self, StartError> {
-        let name = request.name.clone();
-        let made = engine.docker().create_network(request).await;
-        let id = made.map_err(|error| engine.refused("make a network", &error))?.id;
-        let nowhere = Place { gateway: Ipv4Addr::UNSPECIFIED, base: Ipv4Addr::UNSPECIFIED, prefix: 32 };
-        Ok(Self { engine: engine.clone(), id, name, place: nowhere })
-    }
-
-    /// With the addresses that the engine says.
-    async fn look(mut self) -> Result<Self, StartError> {
-        let looked = self.engine.docker().inspect_network(&self.id, None::<InspectNetworkOptions>).await;
-        let looked = looked.map_err(|error| self.engine.refused("look at a network", &error))?;
-        let configs = looked.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-        let place = configs.iter().find_map(Place::read);
-        self.place = place.ok_or_else(|| refused("it says no address of it".to_owned()))?;
-        Ok(self)
-    }
-
-    /// Removes one that nobody is on.
-    async fn remove(mut self) {
-        let id = std::mem::take(&mut self.id);
-        drop(self.engine.docker().remove_network(&id).await);
+        Ok(Self { place: made.place().await?, made })
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.name
+        &self.made.name
     }
 
     pub(super) fn place(&self) -> Place {
         self.place
+    }
+}
+
+impl Made {
+    async fn create(engine: &DockerEngine, request: NetworkCreateRequest) -> Result<Self, StartError> {
+        let name = request.name.clone();
+        let made = engine.docker().create_network(request).await;
+        let id = made.map_err(|error| engine.refused("make a network", &error))?.id;
+        Ok(Self { engine: engine.clone(), id, name })
+    }
+
+    /// Where the engine says that it is.
+    async fn place(&self) -> Result<Place, StartError> {
+        let looked = self.engine.docker().inspect_network(&self.id, None::<InspectNetworkOptions>).await;
+        let looked = looked.map_err(|error| self.engine.refused("look at a network", &error))?;
+        let configs = looked.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let place = configs.iter().find_map(Place::read);
+        place.ok_or_else(|| refused("it says no address of it".to_owned()))
+    }
+
+    /// Removes one that nobody is on, at once.
+    async fn remove(mut self) {
+        let id = std::mem::take(&mut self.id);
+        drop(self.engine.docker().remove_network(&id).await);
     }
 }
 
@@ -185,7 +190,7 @@ impl Place {
     }
 }
 
-impl Drop for Network {
+impl Drop for Made {
     fn drop(&mut self) {
         let (engine, id) = (self.engine.clone(), std::mem::take(&mut self.id));
         if id.is_empty() {

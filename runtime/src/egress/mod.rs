@@ -33,6 +33,7 @@ use std::sync::Arc;
 pub use self::body::ResponseBody;
 pub use self::error::{EgressError, Step};
 pub use self::options::EgressOptions;
+pub(crate) use self::options::MIN_HEADER_BYTES;
 pub(crate) use self::resolve::refused;
 pub use self::resolve::{Resolve, SystemResolver};
 pub(crate) use self::secrets::secrets_for;

@@ -35,7 +35,7 @@ pub struct EgressOptions {
 }
 
 /// The smallest buffer that the HTTP parser takes.
-pub(super) const MIN_HEADER_BYTES: usize = 8 * KIB;
+pub(crate) const MIN_HEADER_BYTES: usize = 8 * KIB;
 
 impl Default for EgressOptions {
     fn default() -> Self {

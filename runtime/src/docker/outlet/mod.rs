@@ -14,7 +14,8 @@
 mod forward;
 mod proxy;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -114,12 +115,12 @@ impl Outlet {
         });
         let mut listeners = JoinSet::new();
         let proxy = open(place, 0, Door::Proxy, &shared, &mut listeners).await?;
-        let mut hosts = Vec::new();
+        let mut hosts = BTreeSet::new();
         for grant in named(tcp) {
             open(place, grant.port(), Door::Forward(grant.clone()), &shared, &mut listeners).await?;
-            hosts.push(format!("{}:{}", grant.host(), place.gateway));
+            hosts.insert(format!("{}:{}", grant.host(), place.gateway));
         }
-        hosts.dedup();
+        let hosts = hosts.into_iter().collect();
         Ok(Some(Self { proxy, hosts, passes, _listeners: listeners, network }))
     }
 
@@ -171,12 +172,24 @@ async fn open(
     listeners: &mut JoinSet<()>,
 ) -> Result<SocketAddr, StartError> {
     let wanted = SocketAddrV4::new(place.gateway, port);
-    let failed =
-        |cause: std::io::Error| StartError::Outlet { address: wanted.into(), cause: cause.to_string() };
+    let failed = |error| StartError::Outlet { address: wanted.into(), cause: why(&error) };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     listeners.spawn(accept(listener, Arc::new(door), Arc::clone(shared)));
     Ok(address)
+}
+
+/// Why the gateway can't listen, with what to do about it.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "that is no address of this machine; run the gateway on the engine's, \
+             and where it is in a container itself, with the host's network"
+                .to_owned()
+        }
+        io::ErrorKind::AddrInUse => "something else listens there, or on all addresses".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 async fn accept(listener: TcpListener, door: Arc<Door>, shared: Arc<Shared>) {
@@ -203,7 +216,7 @@ async fn enter(stream: TcpStream, door: Arc<Door>, shared: Arc<Shared>, permit: 
 }
 
 /// Ends a connection whose other side is gone without a word.
-fn watch_over(stream: &TcpStream) -> std::io::Result<()> {
+fn watch_over(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;
     sockopt::set_tcp_keepidle(stream, SILENCE)?;
@@ -232,6 +245,13 @@ impl Drop for Pass {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed parse is a failed test")]
     use super::*;
+
+    #[test]
+    fn a_gateway_that_is_elsewhere_is_told_where_to_be() {
+        // An address for documentation, RFC 5737: no machine has it.
+        let error = std::net::TcpListener::bind("192.0.2.1:0").unwrap_err();
+        assert!(why(&error).contains("run the gateway on the engine's"), "{}", why(&error));
+    }
 
     #[test]
     fn two_hosts_at_one_port_cannot_be_told_apart() {

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::{Shared, watch_over};
 use crate::docker::output::Output;
-use crate::egress::{EgressError, Timeouts, secrets_for};
+use crate::egress::{EgressError, MIN_HEADER_BYTES, Timeouts, secrets_for};
 use crate::events::Denial;
 use crate::policy::header::is_forbidden;
 use crate::policy::http::denied_address;
@@ -35,9 +35,6 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// Time for a request and its response. Against one who reads a byte now and then; tunnels have none.
 const EXCHANGE: Duration = Duration::from_secs(600);
-
-/// Least bytes of the buffer that hyper takes.
-const LEAST_BUFFER: usize = 8 * 1024;
 
 type Answer = Response<UnsyncBoxBody<Bytes, EgressError>>;
 
@@ -62,7 +59,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, permit: OwnedS
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .max_buf_size(options.max_header_bytes.max(LEAST_BUFFER))
+        .max_buf_size(options.max_header_bytes.max(MIN_HEADER_BYTES))
         .max_headers(options.max_headers)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)

@@ -1,7 +1,7 @@
 //! What it tries to do to its machine, and how far it gets: `Err` where it was refused.
 
 use std::fs::{File, read_to_string};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::Command;
 use std::time::Duration;
@@ -87,7 +87,22 @@ pub fn exchange(address: &str, text: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&heard).into_owned())
 }
 
-/// The same with its proxy, by the password that it has for it.
+/// Opens so many connections, says nothing, and tells how many of them the other side leaves open.
+pub fn hold(address: &str, count: usize) -> Result<String, String> {
+    let told = |error| format!("{address}: {error}");
+    let streams: Vec<TcpStream> =
+        (0..count).map(|_| open(address).map(|(_, stream)| stream)).collect::<Result<_, _>>()?;
+    std::thread::sleep(PATIENCE);
+    let mut held = 0;
+    for mut stream in streams {
+        stream.set_nonblocking(true).map_err(told)?;
+        let answer = stream.read(&mut [0]);
+        held += usize::from(answer.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+    }
+    Ok(held.to_string())
+}
+
+/// Says something to its proxy, by the password that it has for it.
 pub fn exchange_with_password(head: &str) -> Result<String, String> {
     let url = std::env::var("HTTP_PROXY").map_err(|error| error.to_string())?;
     let (user, address) = url

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{attempts, wire};
 
 /// Name and properties of each tool.
-const TOOLS: [(&str, &str); 22] = [
+const TOOLS: [(&str, &str); 23] = [
     ("fail", r#""message":{"type":"string"}"#),
     ("sleep-for", r#""milliseconds":{"type":"integer"}"#),
     ("hog", r#""milliseconds":{"type":"integer"}"#),
@@ -29,6 +29,7 @@ const TOOLS: [(&str, &str); 22] = [
     ("connect", r#""address":{"type":"string"}"#),
     ("exchange", r#""address":{"type":"string"},"text":{"type":"string"}"#),
     ("exchange-with-password", r#""head":{"type":"string"}"#),
+    ("hold", r#""address":{"type":"string"},"count":{"type":"integer"}"#),
     ("refuse", ""),
     ("raw", r#""text":{"type":"string"}"#),
     ("tell", r#""lines":{"type":"array","items":{"type":"string"}}"#),
@@ -119,6 +120,7 @@ pub fn call(name: &str, arguments: &Value, token: &Value) -> Result<String, Stri
         "connect" => tried(attempts::connect(text("address"))),
         "exchange" => tried(attempts::exchange(text("address"), text("text"))),
         "exchange-with-password" => tried(attempts::exchange_with_password(text("head"))),
+        "hold" => tried(attempts::hold(text("address"), size("count"))),
         "refuse" => Err(r#"{"code":-32042,"message":"not today","data":{"a":1}}"#.to_owned()),
         "tell" => {
             for line in arguments["lines"].as_array().into_iter().flatten().filter_map(Value::as_str) {
