@@ -146,16 +146,16 @@ async fn requests_are_judged_and_get_their_secrets_as_those_of_components() {
 #[tokio::test]
 async fn a_denial_is_of_the_call_that_asked_and_names_the_line_that_would_allow_it() {
     let docked = docked("http = [\"GET https://api.example.com/v1/*\"]").await;
-    let head = "CONNECT api.example.com:443 HTTP/1.1\r\nhost: x";
+    let head = "CONNECT api.example.com:8443 HTTP/1.1\r\nhost: x";
     let foreign = format!("{head}\r\nproxy-authorization: Basic dG9vbGdhdGU6d3Jvbmc=");
     assert_eq!(status(&asked(&docked, &foreign).await), "407");
     let result = docked.client().call("exchange-with-password", json!({ "head": head })).await;
     let answer = went_well(&result);
     assert_eq!(status(answer), "403", "{answer}");
-    let log = docked.gateway.logged("CONNECT api.example.com:443").await;
-    let line = log.lines().find(|line| line.contains("CONNECT api.example.com:443")).unwrap();
-    assert!(line.contains("in a tunnel they can't be seen"), "{line}");
-    assert!(line.contains("* https://api.example.com/*"), "{line}");
+    let log = docked.gateway.logged("CONNECT api.example.com:8443").await;
+    let line = log.lines().find(|line| line.contains("CONNECT api.example.com:8443")).unwrap();
+    assert!(line.contains("no grant is for api.example.com:8443"), "{line}");
+    assert!(line.contains("* https://api.example.com:8443/*"), "{line}");
     assert!(line.contains("\"call\""), "it is the call's: {line}");
 }
 
@@ -187,35 +187,99 @@ async fn a_request_that_names_https_is_encrypted_by_the_gateway() {
     assert!(upstream.heard()[0].starts_with("GET /v1/x HTTP/1.1"), "{:?}", upstream.heard());
 }
 
-#[tokio::test]
-async fn clients_that_others_wrote_find_the_way() {
-    let (plain, tls) = (Upstream::plain(), Upstream::tls());
+/// A server in Python whose tool gets a URL, with these grants and the authority of the upstreams.
+async fn python(grants: &str, token: &str) -> Out {
     let config = format!(
         "[servers.odd]\nimage = \"{SERVERS}\"\n[servers.odd.container]\nlifetime = \"warm\"\n\
          command = [\"python3\", \"-c\", '''\n{}''']\n\
-         [servers.odd.grants]\nhttp = [\"GET {}/v1/*\", \"* {}/*\"]\n",
+         [servers.odd.grants]\n{grants}\n[egress]\nextra-ca = \"{}\"\n",
         include_str!("requests.py"),
-        plain.origin(),
-        tls.origin(),
+        authority().display(),
     );
-    let docked = ready(Docked::of(&config).await).await;
-    for client in ["urllib", "httpx"] {
-        let get =
-            async |url: String| docked.client().call("get", json!({ "client": client, "url": url })).await;
+    let site = Site::new(&config);
+    site.write("token", token);
+    let gateway = Gateway::start(&site).await;
+    ready(Docked { engine: Engine::of_the_machine(), site, gateway }).await
+}
+
+async fn got(docked: &Docked, client: &str, url: &str) -> serde_json::Value {
+    docked.client().call("get", json!({ "client": client, "url": url })).await
+}
+
+#[tokio::test]
+async fn clients_that_others_wrote_find_the_way() {
+    let (plain, tls) = (Upstream::plain(), Upstream::tls());
+    let grants = format!("http = [\"GET {}/v1/*\", \"* {}/*\"]", plain.origin(), tls.origin());
+    let docked = python(&grants, "").await;
+    for (number, client) in [(1, "urllib, of any"), (2, "httpx, of any")] {
         for origin in [plain.origin(), tls.origin()] {
-            let answer = get(format!("{origin}/v1/{client}")).await;
-            assert!(went_well(&answer).starts_with(&format!("GET /v1/{client} HTTP/1.1")), "{answer}");
+            let answer = got(&docked, client, &format!("{origin}/v1/{number}")).await;
+            assert!(went_well(&answer).starts_with(&format!("GET /v1/{number} HTTP/1.1")), "{answer}");
         }
-        let denied = get(format!("{}/v2/{client}", plain.origin())).await;
+        let denied = got(&docked, client, &format!("{}/v2/{number}", plain.origin())).await;
         assert!(!denied.to_string().contains("GET /v2"), "{denied}");
         assert!(
             denied.to_string().contains("no grant for this") || denied.to_string().contains("403"),
             "{denied}"
         );
-        let elsewhere = get("https://api.example.com/".to_owned()).await;
+        let elsewhere = got(&docked, client, "https://api.example.com/").await;
         assert!(elsewhere["isError"] == true && text(&elsewhere).contains("403"), "{elsewhere}");
     }
     assert_eq!((plain.heard().len(), tls.heard().len()), (2, 2));
+    // Where nothing is looked into, nobody has to trust the gateway.
+    assert!(!variables_of(&docked).contains("SSL_CERT_FILE"));
+}
+
+/// What is told of its environment.
+fn variables_of(docked: &Docked) -> String {
+    let told = command(&docked.site).args(["inspect", "odd"]).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    told.lines().find(|line| line.contains("HTTPS_PROXY")).unwrap_or(&told).to_owned()
+}
+
+#[tokio::test]
+async fn what_clients_encrypt_is_judged_and_gets_its_secrets_where_a_grant_is_for_a_part() {
+    let tls = Upstream::tls();
+    let origin = tls.origin();
+    let grants = format!(
+        "http = [\"GET {origin}/v1/*\"]\n\
+         secrets = [{{ from = \"file:token\", header = \"authorization\", value = \"Bearer {{}}\", to = \"{origin}\" }}]"
+    );
+    let docked = python(&grants, CANARY).await;
+    for (number, client) in [(1, "urllib"), (2, "httpx")] {
+        let answer = got(&docked, client, &format!("{origin}/v1/{number}?q=1")).await;
+        let answer = went_well(&answer);
+        assert!(answer.starts_with(&format!("GET /v1/{number}?q=1 HTTP/1.1")), "{answer}");
+        assert!(!answer.contains(CANARY), "{answer}");
+        for path in ["/v2/x", "/v1/%2e%2e/v2"] {
+            let denied = got(&docked, client, &format!("{origin}{path}")).await.to_string();
+            assert!(denied.contains("no grant for this") || denied.contains("403"), "{client}: {denied}");
+        }
+    }
+    let twice = got(&docked, "httpx, twice", &format!("{origin}/v1/3")).await;
+    assert_eq!(went_well(&twice).matches("GET /v1/3 HTTP/1.1").count(), 2, "{twice}");
+    let heard = tls.heard();
+    assert_eq!(heard.len(), 4, "nothing else got out: {heard:?}");
+    assert!(heard.iter().all(|head| head.contains(&format!("authorization: Bearer {CANARY}"))), "{heard:?}");
+    // It asks for the list of a repository, which is not there: that it trusts whom it asks is what is seen.
+    let told = got(&docked, "git", &format!("{origin}/v1/git")).await;
+    assert!(tls.heard()[4].starts_with("GET /v1/git/info/refs"), "{told}");
+    let logged = docked.gateway.logged("/v2/x").await;
+    assert!(logged.contains("the grant is for the path /v1/*"), "{logged}");
+    assert!(!docked.gateway.log().contains(CANARY));
+    assert!(variables_of(&docked).contains("SSL_CERT_FILE"));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_trust_the_gateway_is_told_to_the_operator() {
+    let tls = Upstream::tls();
+    let docked = python(&format!("http = [\"GET {}/v1/*\"]", tls.origin()), "").await;
+    let failed = got(&docked, "httpx, of its own authorities", &format!("{}/v1/x", tls.origin())).await;
+    assert!(failed["isError"] == true && text(&failed).contains("CERTIFICATE_VERIFY_FAILED"), "{failed}");
+    let log = docked.gateway.logged("does not take the certificate").await;
+    let line = log.lines().find(|line| line.contains("does not take the certificate")).unwrap();
+    assert!(line.contains(&format!("http = [\\\"* {}/*\\\"]", tls.origin())), "{line}");
+    assert!(tls.received().is_empty());
 }
 
 #[tokio::test]
@@ -308,19 +372,22 @@ async fn nobody_but_its_containers_is_answered() {
 }
 
 #[tokio::test]
-async fn its_network_goes_with_it_however_the_gateway_ends() {
-    let docked = Docked::of(&granted("tcp = [\"db.example.com:5432\"]")).await;
+async fn what_was_made_for_it_goes_with_it_however_the_gateway_ends() {
+    let docked =
+        Docked::of(&granted("tcp = [\"db.example.com:5432\"]\nhttp = [\"GET https://a.example.com/*\"]"))
+            .await;
     docked.gateway.logged_within(Duration::from_secs(30), READY).await;
     let Docked { engine, site, gateway } = docked;
     let label = label(&site);
-    assert_eq!(networks(&engine, &label), 1);
+    let left = || (networks(&engine, &label), volumes(&engine, &label));
+    assert_eq!(left(), (1, 1));
     drop(gateway);
-    assert_eq!(networks(&engine, &label), 1, "a killed one leaves it");
+    assert_eq!(left(), (1, 1), "a killed one leaves it");
     let gateway = Gateway::start(&site).await;
     gateway.logged_within(Duration::from_secs(30), READY).await;
-    assert_eq!(networks(&engine, &label), 1, "its next start takes the old one away");
+    assert_eq!(left(), (1, 1), "its next start takes the old ones away");
     tokio::task::spawn_blocking(|| gateway.terminate()).await.unwrap();
-    assert_eq!(networks(&engine, &label), 0);
+    assert_eq!(left(), (0, 0));
 }
 
 #[test]
@@ -350,4 +417,8 @@ fn a_port_that_the_machine_has_in_use_is_refused_and_said_so() {
 
 fn networks(engine: &Engine, label: &str) -> usize {
     engine.docker(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
+}
+
+fn volumes(engine: &Engine, label: &str) -> usize {
+    engine.docker(&["volume", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
 }

@@ -59,6 +59,12 @@ pub enum StartError {
         /// Why it can't be there.
         cause: String,
     },
+    /// TLS of its containers could not end at the gateway.
+    #[error("the authority that certifies hosts for its containers can't be made: {cause}")]
+    Authority {
+        /// Why.
+        cause: String,
+    },
     /// Two grants can't be told apart.
     #[error("the tcp grants {one} and {other} have one port, by which a container can't tell them apart")]
     SamePort {

@@ -3,7 +3,7 @@
 //! `server` the sandbox · `describe` its tools · `account` what a call took
 //! `pool` its containers · `trouble` when one may be started again · `instance` one that answers
 //! `blueprint` what they have in common · `spec` policy to container, pure, and `facts` in words · `owner` labels · `reap` what is left
-//! `outlet` their only way out, on a `network` that has none
+//! `outlet` their only way out, on a `network` that has none · `leftover` what was made for them
 //! `container` one that runs · `output` what it prints · `image` found or pulled · `engine` the connection ·
 //! `address` where one answers · `error` what goes wrong
 
@@ -17,6 +17,7 @@ mod error;
 mod facts;
 mod image;
 mod instance;
+mod leftover;
 mod network;
 mod outlet;
 mod output;

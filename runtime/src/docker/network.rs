@@ -8,17 +8,14 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use bollard::errors::Error;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::InspectNetworkOptions;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
+use super::leftover::Leftover;
 use super::owner::Owner;
 
 /// What an engine of Docker's is told besides: containers on it don't reach each other, and nobody is to be
@@ -34,20 +31,8 @@ const ELSEWHERE: &str = "DefaultGatewayIPv4";
 /// Tries to make one, as another process may take the addresses that were free a moment ago.
 const MAKINGS: usize = 3;
 
-/// Tries to remove a network, whose last containers may just be on their way out.
-const TRIES: usize = 100;
-
-/// Between two of them.
-const AGAIN: Duration = Duration::from_millis(200);
-
 /// The prefix of the smallest network that has room for the machine, for nobody, and for a container.
 const SMALLEST: u32 = 29;
-
-/// Characters of a process's id in a name.
-const SHORT: usize = 8;
-
-/// Tells networks of a process apart.
-static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Held by whoever is about to take addresses that are free.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -139,10 +124,8 @@ fn refused(cause: String) -> StartError {
 
 /// What an engine is asked for: a network with addresses of its choice, or with those of `place`.
 fn request(owner: &Owner, place: Option<Place>) -> NetworkCreateRequest {
-    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-    let process = owner.process.get(..SHORT).unwrap_or(&owner.process);
     NetworkCreateRequest {
-        name: format!("toolgate-{process}-{number}-{}", owner.server),
+        name: owner.name(),
         internal: Some(true),
         enable_ipv6: Some(false),
         attachable: Some(false),
@@ -192,20 +175,10 @@ impl Place {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        let (engine, id) = (self.engine.clone(), std::mem::take(&mut self.id));
-        if id.is_empty() {
-            return;
+        let id = std::mem::take(&mut self.id);
+        if !id.is_empty() {
+            Leftover::Network(id).remove_later(&self.engine);
         }
-        // Outside of a runtime the process is ending, and what is left is for the next start to reap.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            for _ in 0..TRIES {
-                match engine.docker().remove_network(&id).await {
-                    Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => return,
-                    Err(_) => sleep(AGAIN).await,
-                }
-            }
-        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whose a container is, written on the container itself: labels outlive the gateway that set them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The label that all containers of all gateways have; its value is the version of what the others mean.
 pub(super) const MARK: &str = "dev.toolgate";
@@ -11,6 +12,12 @@ pub(super) const GATEWAY: &str = "dev.toolgate.gateway";
 pub(super) const PROCESS: &str = "dev.toolgate.process";
 /// The label of the server in the config.
 pub(super) const SERVER: &str = "dev.toolgate.server";
+
+/// Characters of a process's id in a name.
+const SHORT: usize = 8;
+
+/// Tells names of a process apart.
+static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// The gateway, its process and its server that a container belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +31,13 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// A name that nothing else has on the engine.
+    pub(super) fn name(&self) -> String {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let process = self.process.get(..SHORT).unwrap_or(&self.process);
+        format!("toolgate-{process}-{number}-{}", self.server)
+    }
+
     /// What is written on a container.
     #[must_use]
     pub fn labels(&self) -> HashMap<String, String> {

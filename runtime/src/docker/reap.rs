@@ -11,13 +11,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use rustix::fs::{FlockOperation, flock};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::engine::DockerEngine;
 use super::error::DockerError;
+use super::leftover::Leftover;
 use super::owner::{self, Owner};
 
 /// Characters of an id: 16 random bytes.
@@ -99,7 +100,7 @@ impl Drop for Identity {
     }
 }
 
-/// Removes the containers of processes of this gateway that have ended, and their networks; how many there
+/// Removes the containers of processes of this gateway that have ended, and what was made for them; how many there
 /// were.
 ///
 /// # Errors
@@ -113,7 +114,7 @@ pub async fn reap(engine: &DockerEngine, identity: &Identity) -> Result<usize, D
     Ok(removed)
 }
 
-/// Removes all containers and networks of this process; for its end. None is made from then on.
+/// Removes all containers of this process and what was made for them; for its end. None is made from then on.
 ///
 /// # Errors
 /// If the engine does not answer.
@@ -129,13 +130,14 @@ pub async fn clear(engine: &DockerEngine, identity: &Identity) -> Result<(), Doc
     timeout(LIMIT, all).await.unwrap_or(Ok(()))
 }
 
-/// Containers go first, as networks stay while one is on them.
+/// Containers go first, as what they use stays until then.
 async fn remove_where(
     engine: &DockerEngine,
     (label, value): (&str, &str),
     chosen: impl Fn(&HashMap<String, String>) -> bool,
 ) -> Result<usize, DockerError> {
-    let filters = HashMap::from([("label".to_owned(), vec![format!("{label}={value}")])]);
+    let label = format!("{label}={value}");
+    let filters = HashMap::from([("label", vec![label.as_str()])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let listed = engine.docker().list_containers(Some(options)).await;
     let listed = listed.map_err(|error| engine.refused("list containers", &error))?;
@@ -149,13 +151,10 @@ async fn remove_where(
     }
     let mut count = removals.len();
     drop(timeout(LIMIT, removals.join_all()).await);
-    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
-    let listed = engine.docker().list_networks(Some(options)).await;
-    for network in listed.map_err(|error| engine.refused("list networks", &error))? {
-        let labels = network.labels.unwrap_or_default();
-        if let Some(id) = network.id.filter(|_| chosen(&labels)) {
+    for (left, labels) in Leftover::labelled(engine, &label).await? {
+        if chosen(&labels) {
             count += 1;
-            drop(engine.docker().remove_network(&id).await);
+            drop(left.remove(engine).await);
         }
     }
     Ok(count)

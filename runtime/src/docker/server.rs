@@ -137,7 +137,7 @@ impl DockerServer {
             let (observer, shield) = (Arc::clone(&observer), Shield::of(std::iter::empty()));
             Output::new(observer, policy.limits.stdio, shield, Box::new(|| {}))
         };
-        let outlet = Outlet::open(engine, &owner, &policy, &egress.for_server(), heard).await?;
+        let outlet = Outlet::open(engine, &owner, &image.id, &policy, &egress.for_server(), heard).await?;
         let blueprint = Blueprint {
             engine: engine.clone(),
             wanted: wanted(&options, &image),

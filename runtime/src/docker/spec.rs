@@ -11,6 +11,7 @@ use bollard::models::{
     ResourcesUlimits,
 };
 
+use super::outlet::trust;
 use super::owner::Owner;
 use crate::policy::{FilesGrant, Host, Mode, Policy};
 use crate::secret::Secret;
@@ -65,6 +66,8 @@ pub(super) struct WayOut {
     pub(super) hosts: Vec<String>,
     /// The URL of the gateway's proxy.
     pub(super) proxy: String,
+    /// The volume that says whom to trust, where TLS ends at the gateway.
+    pub(super) trust: Option<String>,
 }
 
 /// The variables by which clients find a proxy; curl and others read the second spelling alone.
@@ -125,7 +128,9 @@ fn told(out: Option<&WayOut>, policy: &Policy) -> Vec<String> {
     let own = own_hosts(policy);
     let proxy = PROXY.map(|name| (name, out.proxy.as_str()));
     let without = NO_PROXY.map(|name| (name, own.as_str()));
-    let all = proxy.into_iter().chain(without).chain([NODE]).filter(|(name, _)| !taken(name));
+    let all = proxy.into_iter().chain(without).chain([NODE]).map(|(name, value)| (name, value.to_owned()));
+    let trust = out.trust.iter().flat_map(|_| trust::variables());
+    let all = all.chain(trust).filter(|(name, _)| !taken(name));
     all.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
@@ -159,7 +164,7 @@ fn host(wanted: &Wanted, policy: &Policy, out: Option<&WayOut>) -> HostConfig {
         dns: out.map(|_| vec![NO_NAMES.to_owned()]),
         extra_hosts: out.map(|out| out.hosts.clone()),
         ipc_mode: Some("none".to_owned()),
-        mounts: Some(policy.grants.files().iter().map(mount).collect()),
+        mounts: Some(mounts(policy, out)),
         // The gateway hears what it prints; a copy on the engine's disk would only grow.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         runtime: wanted.runtime.clone(),
@@ -172,6 +177,12 @@ fn rooms(wanted: &Wanted, policy: &Policy) -> HashMap<String, String> {
     let granted = |path: &&String| policy.grants.files().iter().any(|grant| grant.guest() == path.as_str());
     let volumes = wanted.volumes.iter().filter(|path| !granted(path)).cloned();
     std::iter::once("/tmp".to_owned()).chain(volumes).map(|path| (path, TMPFS.to_owned())).collect()
+}
+
+/// The folders that are granted, and whom to trust.
+fn mounts(policy: &Policy, out: Option<&WayOut>) -> Vec<Mount> {
+    let trust = out.and_then(|out| out.trust.as_deref()).map(|volume| trust::mount(volume, true));
+    policy.grants.files().iter().map(mount).chain(trust).collect()
 }
 
 /// As a mount and not as a bind: of a folder that is not there the engine would make an empty one.

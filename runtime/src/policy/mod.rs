@@ -35,7 +35,7 @@ pub use self::path::{Path, PathPattern};
 pub use self::request::{Scheme, Target};
 pub use self::secret::{BoundSecret, Origin, SecretGrant, SecretHeader, SecretUse, Template};
 pub use self::tcp::TcpGrant;
-pub use self::tunnel::{Exit, TunnelGrant};
+pub use self::tunnel::{Exit, Tunnel, TunnelGrant};
 use crate::events::Denial;
 use crate::limits::Limits;
 
@@ -151,11 +151,11 @@ impl Grants {
         http::judge(&self.http, target)
     }
 
-    /// The grant that covers a tunnel.
+    /// How a tunnel is covered.
     ///
     /// # Errors
     /// The denial to report.
-    pub fn allow_tunnel(&self, exit: &Exit) -> Result<TunnelGrant<'_>, Denial> {
+    pub fn allow_tunnel(&self, exit: &Exit) -> Result<Tunnel<'_>, Denial> {
         tunnel::judge(self, exit)
     }
 
@@ -173,6 +173,11 @@ impl Grants {
     /// # Errors
     /// The denial to report.
     pub fn allow_address(
+    /// Whether there may be tunnels in which each request must be judged.
+    pub fn judges_tunnels(&self) -> bool {
+        tunnel::any_is_judged(self)
+    }
+
         &self,
         address: SocketAddr,
         resolved_from: Option<&Host>,

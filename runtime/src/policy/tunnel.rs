@@ -1,8 +1,9 @@
 //! What a tunnel may lead to: a connection of which only host and port are known, as `CONNECT` of RFC 9110
 //! section 9.3.6 asks for one.
 //!
-//! A `tcp` grant allows it. An `http` grant does where a tunnel can't go beyond it: to the whole of one
-//! `https` origin, to which no secret is added.
+//! A `tcp` grant allows it. An `http` grant allows one that nobody looks into where it can't go beyond the
+//! grant: to the whole of one `https` origin, to which no secret is added. Where grants are for some of an
+//! origin's requests, or a secret is added to them, TLS must end where each of them can be judged.
 
 use std::net::IpAddr;
 
@@ -21,7 +22,16 @@ pub struct Exit {
     port: u16,
 }
 
-/// The grant that allows a tunnel.
+/// How a tunnel is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tunnel<'a> {
+    /// As one that nobody looks into.
+    Blind(TunnelGrant<'a>),
+    /// As one whose TLS ends here, so that each request in it is judged by itself.
+    Judged,
+}
+
+/// The grant that allows a tunnel as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TunnelGrant<'a> {
     /// A host and port.
@@ -69,8 +79,33 @@ impl Exit {
         self.denial(reason, super::address::is_nameable(ip).then_some(line))
     }
 
-    fn origin(&self) -> Origin {
+    /// Whether an authority, as of a `Host` field, names it in a tunnel of TLS.
+    #[must_use]
+    pub fn is_called(&self, authority: &str) -> bool {
+        let Ok((host, port)) = split_authority(authority) else { return false };
+        let port = port.unwrap_or(Scheme::Https.default_port());
+        port == self.port && Host::parse(host).is_ok_and(|host| host == self.host)
+    }
+
+    /// The denial of a judged tunnel whose client does not accept the certificate of the gateway.
+    #[must_use]
+    pub fn denied_by_client(&self, grants: &Grants, cause: &str) -> Denial {
+        let reason = format!(
+            "its client does not take the certificate by which the gateway could see what it asks for \
+             ({cause}); let it trust what SSL_CERT_FILE names"
+        );
+        let is_bound = grants.header_secrets().any(|(_, header)| header.to == self.origin());
+        self.denial(reason, (!is_bound).then(|| self.offer()))
+    }
+
+    /// The origin that TLS in the tunnel is with.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
         Origin::of(Scheme::Https, self.host.clone(), self.port)
+    }
+
+    fn offer(&self) -> String {
+        format!("http = [\"* {}/*\"]", self.origin())
     }
 
     fn denial(&self, reason: String, allow: Option<String>) -> Denial {
@@ -90,36 +125,31 @@ impl TunnelGrant<'_> {
     }
 }
 
-/// The grant that allows a tunnel.
+/// How grants allow a tunnel.
 ///
 /// # Errors
-/// A denial with the line that would allow it, where one would.
-pub(super) fn judge<'a>(grants: &'a Grants, exit: &Exit) -> Result<TunnelGrant<'a>, Denial> {
+/// A denial with the line that would allow it.
+pub(super) fn judge<'a>(grants: &'a Grants, exit: &Exit) -> Result<Tunnel<'a>, Denial> {
     let is_tcp = |grant: &&TcpGrant| *grant.host() == exit.host && grant.port() == exit.port;
     if let Some(grant) = grants.tcp.iter().find(is_tcp) {
-        return Ok(TunnelGrant::Tcp(grant));
+        return Ok(Tunnel::Blind(TunnelGrant::Tcp(grant)));
     }
     let origin = exit.origin();
-    let offer = Some(format!("http = [\"* {origin}/*\"]"));
-    if let Some((secret, _)) = grants.header_secrets().find(|(_, header)| header.to == origin) {
-        let reason = format!(
-            "the secret {secret} can't be added to what is encrypted in a tunnel; \
-             give it to the container with `env`, or don't bind it to {origin}"
-        );
-        return Err(exit.denial(reason, None));
+    let mut reaching = grants.http.iter().filter(|grant| grant.reaches(&origin)).peekable();
+    if reaching.peek().is_none() {
+        let reason = format!("no grant is for {}:{}", exit.host, exit.port);
+        return Err(exit.denial(reason, Some(exit.offer())));
     }
-    let reaching = || grants.http.iter().filter(|grant| grant.reaches(&origin));
-    if let Some(grant) = reaching().find(|grant| grant.is_for_all_of_its_origin()) {
-        return Ok(TunnelGrant::Http(grant));
-    }
-    Err(match reaching().next() {
-        Some(grant) => {
-            let reason =
-                format!("the grant {grant} is for some methods or paths, and in a tunnel they can't be seen");
-            exit.denial(reason, offer)
-        }
-        None => exit.denial(format!("no grant is for {}:{}", exit.host, exit.port), offer),
-    })
+    let is_bound = grants.header_secrets().any(|(_, header)| header.to == origin);
+    let whole = reaching.find(|grant| grant.is_for_all_of_its_origin() && !is_bound);
+    Ok(whole.map_or(Tunnel::Judged, |grant| Tunnel::Blind(TunnelGrant::Http(grant))))
+}
+
+/// Whether some tunnel would have to be judged.
+pub(super) fn any_is_judged(grants: &Grants) -> bool {
+    let is_part = |grant: &HttpGrant| grant.is_encrypted() && !grant.is_for_all_of_its_origin();
+    grants.http.iter().any(is_part)
+        || grants.header_secrets().any(|(_, header)| header.to.scheme() == Scheme::Https)
 }
 
 #[cfg(test)]
@@ -139,9 +169,10 @@ mod tests {
 
     fn tried(grants: &Grants, authority: &str) -> Result<String, Denial> {
         let exit = Exit::parse(authority)?;
-        grants.allow_tunnel(&exit).map(|grant| match grant {
-            TunnelGrant::Tcp(grant) => grant.to_string(),
-            TunnelGrant::Http(grant) => grant.to_string(),
+        grants.allow_tunnel(&exit).map(|tunnel| match tunnel {
+            Tunnel::Blind(TunnelGrant::Tcp(grant)) => grant.to_string(),
+            Tunnel::Blind(TunnelGrant::Http(grant)) => grant.to_string(),
+            Tunnel::Judged => "judged".to_owned(),
         })
     }
 
@@ -177,22 +208,34 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_for_some_paths_or_methods_is_for_no_tunnel_and_says_what_would_be() {
+    fn a_tunnel_beyond_a_grant_is_one_whose_requests_are_judged() {
         for http in
             ["GET https://api.example.com/*", "* https://api.example.com/v1/*", "* https://api.example.com/"]
         {
-            let denial = tried(&grants(&[http], &[]), "api.example.com:443").unwrap_err();
-            assert!(denial.reason.contains(http), "{}", denial.reason);
-            assert_eq!(denial.allow.as_deref(), Some("http = [\"* https://api.example.com/*\"]"));
+            let grants = grants(&[http], &[]);
+            assert_eq!(tried(&grants, "api.example.com:443").unwrap(), "judged", "{http}");
+            assert!(grants.judges_tunnels());
+            assert!(tried(&grants, "api.example.com:8443").is_err());
         }
+        let whole = grants(&["GET https://a.example/v1/*", "* https://a.example/*"], &[]);
+        assert_eq!(tried(&whole, "a.example:443").unwrap(), "* https://a.example/*");
+        assert!(
+            !grants(&["* https://a.example/*", "GET http://b.example/v1/*"], &["c.example:1"])
+                .judges_tunnels()
+        );
+    }
+
+    #[test]
+    fn a_tunnel_that_nothing_is_granted_for_is_told_the_line() {
         let denial = tried(&grants(&[], &[]), "api.example.com:8443").unwrap_err();
         assert_eq!(denial.allow.as_deref(), Some("http = [\"* https://api.example.com:8443/*\"]"));
         assert_eq!(denial.attempt, "CONNECT api.example.com:8443");
     }
 
     #[test]
-    fn no_tunnel_leads_to_where_a_secret_is_added() {
-        let mut grants = grants(&["* https://api.example.com/*"], &[]);
+    fn no_blind_tunnel_leads_to_where_a_secret_is_added() {
+        let mut grants = grants(&["* https://api.example.com/*", "* https://*.example.com/*"], &[]);
+        assert!(!grants.judges_tunnels());
         let header = SecretHeader {
             name: SecretHeader::parse_name("authorization").unwrap(),
             template: Template::default(),
@@ -200,8 +243,30 @@ mod tests {
         };
         let source = SecretSource::file("/run/token".into());
         grants.add_secret(SecretGrant::new(source, SecretUse::Header(header)).unwrap()).unwrap();
-        let denial = tried(&grants, "api.example.com:443").unwrap_err();
-        assert!(denial.reason.contains("can't be added"), "{}", denial.reason);
-        assert_eq!(denial.allow, None);
+        assert_eq!(tried(&grants, "api.example.com:443").unwrap(), "judged");
+        assert_eq!(tried(&grants, "www.example.com:443").unwrap(), "* https://*.example.com/*");
+        assert!(grants.judges_tunnels());
+        let exit = Exit::parse("api.example.com:443").unwrap();
+        assert_eq!(exit.denied_by_client(&grants, "x").allow, None, "the line would add no secret");
+    }
+
+    #[test]
+    fn a_tunnel_is_called_by_its_own_name_alone() {
+        let exit = |authority| Exit::parse(authority).unwrap();
+        for name in ["api.example.com", "API.example.com", "api.example.com:443"] {
+            assert!(exit("api.example.com:443").is_called(name), "{name}");
+        }
+        for name in [
+            "",
+            "example.com",
+            "api.example.com:80",
+            "api.example.com/x",
+            "x@api.example.com",
+            "api.example.com?",
+        ] {
+            assert!(!exit("api.example.com:443").is_called(name), "{name}");
+        }
+        assert!(exit("api.example.com:8443").is_called("api.example.com:8443"));
+        assert!(!exit("api.example.com:8443").is_called("api.example.com"));
     }
 }

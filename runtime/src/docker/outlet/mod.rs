@@ -9,10 +9,16 @@
 //! Which of them asks is told by a password in the variables; one who does not give it has the same rights,
 //! and its denials are the server's.
 //!
-//! `proxy` HTTP · `forward` a host of a `tcp` grant.
+//! `proxy` HTTP: requests, each an `exchange`, and tunnels, of which those are `judged` whose grants are for
+//! some requests · `authority` certificates for them, and `trust` what tells containers of it · `forward` a host
+//! of a `tcp` grant.
 
+mod authority;
+mod exchange;
 mod forward;
+mod judged;
 mod proxy;
+pub(super) mod trust;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -26,6 +32,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use self::authority::Authority;
+use self::trust::Trust;
 use super::engine::DockerEngine;
 use super::error::StartError;
 use super::network::{Network, Place};
@@ -57,6 +65,8 @@ pub(super) struct Outlet {
     hosts: Vec<String>,
     passes: Arc<Passes>,
     _listeners: JoinSet<()>,
+    /// Where some of its tunnels must be judged.
+    trust: Option<Trust>,
     /// Goes last.
     network: Network,
 }
@@ -66,6 +76,7 @@ struct Shared {
     policy: Arc<Policy>,
     egress: Egress,
     place: Place,
+    authority: Authority,
     /// Hears of what nobody knows the container.
     server: Arc<Output>,
     passes: Arc<Passes>,
@@ -89,10 +100,11 @@ enum Door {
 }
 
 impl Outlet {
-    /// Opens one where grants ask for it. `server` hears what belongs to no container.
+    /// Opens one where grants ask for it, for containers of `image`. `server` hears what belongs to none.
     pub(super) async fn open(
         engine: &DockerEngine,
         owner: &Owner,
+        image: &str,
         policy: &Arc<Policy>,
         egress: &Egress,
         server: Arc<Output>,
@@ -102,6 +114,13 @@ impl Outlet {
             return Ok(None);
         }
         check_ports(tcp)?;
+        let authority = Authority::new(&owner.server)
+            .map_err(|error| StartError::Authority { cause: error.to_string() })?;
+        let trust = if policy.grants.judges_tunnels() {
+            Some(Trust::place(engine, owner, image, authority.bundle(egress.options())).await?)
+        } else {
+            None
+        };
         let network = Network::make(engine, owner).await?;
         let place = network.place();
         let passes = Arc::<Passes>::default();
@@ -109,6 +128,7 @@ impl Outlet {
             policy: Arc::clone(policy),
             egress: egress.clone(),
             place,
+            authority,
             server,
             passes: Arc::clone(&passes),
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
@@ -121,7 +141,7 @@ impl Outlet {
             hosts.insert(format!("{}:{}", grant.host(), place.gateway));
         }
         let hosts = hosts.into_iter().collect();
-        Ok(Some(Self { proxy, hosts, passes, _listeners: listeners, network }))
+        Ok(Some(Self { proxy, hosts, passes, _listeners: listeners, trust, network }))
     }
 
     /// A pass for a container, and what tells it the way.
@@ -144,7 +164,8 @@ impl Outlet {
 
     fn way(&self, user: &str) -> WayOut {
         let proxy = format!("http://{user}{}", self.proxy);
-        WayOut { network: self.network.name().to_owned(), hosts: self.hosts.clone(), proxy }
+        let trust = self.trust.as_ref().map(|trust| trust.volume().to_owned());
+        WayOut { network: self.network.name().to_owned(), hosts: self.hosts.clone(), proxy, trust }
     }
 }
 

@@ -59,6 +59,7 @@ fn a_way_out_is_the_gateways_network_and_nothing_of_the_hosts() {
         network: "toolgate-1-0-time".to_owned(),
         hosts: vec!["db.internal:172.18.0.1".to_owned()],
         proxy: "http://toolgate:word@172.18.0.1:40000".to_owned(),
+        trust: Some("toolgate-1-1-time".to_owned()),
     };
     let env = BTreeMap::from([("HTTP_PROXY".to_owned(), "mine".to_owned())]);
     let grants = Grants::new(Vec::new(), Vec::new(), Vec::new(), env).unwrap();
@@ -73,12 +74,16 @@ fn a_way_out_is_the_gateways_network_and_nothing_of_the_hosts() {
     assert_eq!(host.network_mode.as_deref(), Some("toolgate-1-0-time"));
     assert_eq!(host.extra_hosts.unwrap(), ["db.internal:172.18.0.1"]);
     assert_eq!(host.dns.unwrap(), ["127.0.0.1"], "no names of others");
+    let trust = host.mounts.unwrap().remove(0);
+    assert_eq!((trust.source.as_deref(), trust.read_only), (Some("toolgate-1-1-time"), Some(true)));
+    let file = format!("SSL_CERT_FILE={}/authorities.pem", trust.target.unwrap());
+    assert!(variables.contains(&file), "{variables:?}");
     assert_eq!((host.port_bindings, host.publish_all_ports), (None, None));
 }
 
 #[test]
 fn the_container_itself_needs_no_proxy_unless_a_grant_means_the_machine() {
-    let out = WayOut { network: String::new(), hosts: Vec::new(), proxy: String::new() };
+    let out = WayOut { network: String::new(), hosts: Vec::new(), proxy: String::new(), trust: None };
     let told = |http: &[&str]| {
         let http = http.iter().map(|text| HttpGrant::parse(text).unwrap()).collect();
         let grants = Grants::new(http, Vec::new(), Vec::new(), BTreeMap::new()).unwrap();
