@@ -52,7 +52,7 @@ impl Wish {
     /// [`Error::InvalidParams`] for a token that is none, or a level that does not exist.
     pub fn of(params: &Params<'_>, revision: Revision, level: Option<Level>) -> Result<Self, Error> {
         let meta = params.meta()?;
-        let level = if revision.is_stateless() { of_request(&meta)? } else { level };
+        let level = if revision.is_stateless() { of_request(meta)? } else { level };
         Ok(Self { token: meta.progress_token.map(token).transpose()?, level })
     }
 

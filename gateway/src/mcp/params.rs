@@ -1,6 +1,7 @@
 //! The parameters of a request: the members that any method here reads, found in one pass.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,6 +35,9 @@ pub struct Params<'a> {
     pub level: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
     meta: Option<&'a RawValue>,
+    /// Read once, as both the era and the call ask for it.
+    #[serde(skip)]
+    meta_read: OnceCell<Meta<'a>>,
 }
 
 /// The members of `_meta` by which a request says what it wants to hear, and a stateless one what a session
@@ -89,16 +93,22 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// Reads `_meta`; absent, it is empty.
+    /// The members of `_meta`; absent, it is empty.
     ///
     /// # Errors
     /// [`Error::Malformed`] for anything but an object.
-    pub fn meta(&self) -> Result<Meta<'a>, Error> {
-        let Some(raw) = self.meta else { return Ok(Meta::default()) };
-        if !is_object(raw) {
-            return Err(Error::Malformed("`_meta` must be an object".to_owned()));
+    pub fn meta(&self) -> Result<&Meta<'a>, Error> {
+        if let Some(read) = self.meta_read.get() {
+            return Ok(read);
         }
-        serde_json::from_str(raw.get()).map_err(|e| Error::Malformed(format!("`_meta`: {e}")))
+        let read = match self.meta {
+            None => Meta::default(),
+            Some(raw) if is_object(raw) => {
+                serde_json::from_str(raw.get()).map_err(|e| Error::Malformed(format!("`_meta`: {e}")))?
+            }
+            Some(_) => return Err(Error::Malformed("`_meta` must be an object".to_owned())),
+        };
+        Ok(self.meta_read.get_or_init(|| read))
     }
 }
 

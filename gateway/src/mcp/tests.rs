@@ -227,11 +227,11 @@ fn the_era_follows_from_header_and_meta() {
     };
     let http = |header, version| {
         let raw = meta(version);
-        over_http(header, &Params::parse(Some(&raw)).unwrap().meta().unwrap())
+        over_http(header, Params::parse(Some(&raw)).unwrap().meta().unwrap())
     };
     let stdio = |version| {
         let raw = meta(version);
-        over_stdio(&Params::parse(Some(&raw)).unwrap().meta().unwrap())
+        over_stdio(Params::parse(Some(&raw)).unwrap().meta().unwrap())
     };
     let new = Era::Stateless(Revision::V2026_07_28);
     let old = Era::Session(Some(Revision::V2025_11_25));

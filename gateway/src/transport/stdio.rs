@@ -318,7 +318,7 @@ impl Client {
 
     async fn request(&self, request: &Request<'_>) -> Result<Answer, Error> {
         let params = Params::parse(request.params)?;
-        let revision = match era::over_stdio(&params.meta()?)? {
+        let revision = match era::over_stdio(params.meta()?)? {
             Era::Stateless(revision) => revision,
             Era::Session(_) if request.method == "initialize" => {
                 let (revision, result) = initialize::result(&self.gateway, &params)?;

@@ -50,7 +50,7 @@ fn read(message: &Message<'_>) -> Reached {
 
 fn understand(params: Option<&RawValue>) -> Result<&'static str, Error> {
     let params = Params::parse(params)?;
-    Ok(match era::over_stdio(&params.meta()?)? {
+    Ok(match era::over_stdio(params.meta()?)? {
         Era::Stateless(_) => "stateless",
         Era::Session(None) => "session",
         Era::Session(Some(_)) => "session of a revision",

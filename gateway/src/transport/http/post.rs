@@ -142,7 +142,7 @@ impl<'a> Post<'a> {
 
     fn request(&self, request: &Call<'_>) -> Result<Step, Error> {
         let params = Params::parse(request.params)?;
-        match era::over_http(self.version, &params.meta()?)? {
+        match era::over_http(self.version, params.meta()?)? {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
                 let asked = ask(&self.shared.gateway, self.conversation(revision, None), request, &params)?;
@@ -218,7 +218,8 @@ impl<'a> Post<'a> {
     pub(super) fn answered(&self, run: Run) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
         let (gateway, principal) = (Arc::clone(&self.shared.gateway), self.context.principal.clone());
         async move {
-            let answer = run.asked.answer(&gateway, &principal);
+            // It is large, and would be moved with each future that it is a part of.
+            let answer = Box::pin(run.asked.answer(&gateway, &principal));
             match run.session {
                 Some(session) => gateway.sessions().flight().run((session.id, run.id), answer).await,
                 None => answer.await,
