@@ -289,6 +289,9 @@ impl Assembler {
             let server = self.images.prepare(config, &self.egress, progress).await?;
             Ok(Arc::new(server) as Arc<dyn Sandbox>)
         };
+        if config.is_built_in {
+            return Ok(Arc::new(self.images.tools(config).await?));
+        }
         match config.backend {
             BackendChoice::Remote => Err(ServerError::NoRemote),
             BackendChoice::Wasm => wasm(found, notes).await,
@@ -378,7 +381,7 @@ impl Assembler {
         notes.extend(artifact.notes.iter().cloned());
         progress(&config.name, Step::Preparing(found.insert(Found::of(&artifact))));
         let options = PrepareOptions {
-            rename: config.rename.clone(),
+            naming: config.naming.clone(),
             cache: self.cache.as_ref(),
             egress: Some(Arc::new(self.egress.for_server())),
         };
@@ -473,6 +476,7 @@ impl Found {
 fn entry(config: &ServerConfig, state: ServerState, gate: Arc<Gate>) -> ServerEntry {
     let backend = match &state {
         ServerState::Ready(sandbox) => sandbox.backend(),
+        ServerState::Unavailable(_) if config.is_built_in => Backend::BuiltIn,
         ServerState::Unavailable(_) if config.component.is_none() => Backend::Docker,
         ServerState::Unavailable(_) => Backend::Wasm,
     };

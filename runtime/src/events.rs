@@ -23,6 +23,8 @@ pub enum Backend {
     Wasm,
     /// A container of a Docker engine.
     Docker,
+    /// The gateway itself.
+    BuiltIn,
 }
 
 impl Backend {
@@ -31,6 +33,7 @@ impl Backend {
         match self {
             Self::Wasm => "wasm",
             Self::Docker => "docker",
+            Self::BuiltIn => "builtin",
         }
     }
 }

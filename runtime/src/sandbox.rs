@@ -5,6 +5,7 @@
 //! above.
 
 use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +46,32 @@ pub trait Sandbox: Send + Sync {
     /// tools, or why it can't run calls any more. For ever where it [is fixed](Self::is_fixed).
     async fn changed(&self) -> Result<Arc<dyn Sandbox>, String> {
         std::future::pending().await
+    }
+}
+
+/// Which tools of a server are offered, and under which names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// Function to name.
+    pub rename: BTreeMap<String, String>,
+    /// The names of those that are offered; `None` for all.
+    pub only: Option<BTreeSet<String>>,
+}
+
+impl Naming {
+    /// Whether a tool of that name is offered.
+    #[must_use]
+    pub fn offers(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(name))
+    }
+
+    /// What is to be offered and is not `there`, in words for whoever looks at the server.
+    #[must_use]
+    pub fn absent<'a>(&self, there: impl Iterator<Item = &'a str>) -> Vec<Skipped> {
+        let there: BTreeSet<&str> = there.collect();
+        let absent = self.only.iter().flatten().filter(|name| !there.contains(name.as_str()));
+        let reason = "`tools` names it, and the server has no such tool";
+        absent.map(|name| Skipped { function: name.clone(), reason: reason.to_owned() }).collect()
     }
 }
 

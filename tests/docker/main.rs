@@ -16,3 +16,4 @@ mod servers;
 mod support;
 mod told;
 mod ways_out;
+mod tools;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OnceCell;
 use toolgate_runtime::docker::{
-    self, About, Address, DockerEngine, DockerServer, Identity, StartError, Surroundings,
+    self, About, Address, DockerEngine, DockerServer, EngineTools, Identity, StartError, Surroundings,
 };
 use toolgate_runtime::egress::Egress;
 
@@ -63,11 +63,16 @@ impl Images {
             owner: identity.owner(&config.name),
             policy: config.policy.clone(),
             egress,
-            rename: &config.rename,
+            naming: &config.naming,
             observer: Arc::new(ServerLog::of(&config.name)),
             progress: &shown,
         };
         Ok(DockerServer::prepare(options.clone(), around).await?)
+    }
+
+    /// What looks at the engine.
+    pub(super) async fn tools(&self, config: &ServerConfig) -> Result<EngineTools, ServerError> {
+        Ok(EngineTools::prepare(self.engine()?, config.policy.clone(), &config.naming).await?)
     }
 
     /// Removes all containers of this process; to be called before it ends.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use toolgate_runtime::policy::{FilesGrant, Grants, HttpGrant, Mode, SecretUse, TcpGrant};
+use toolgate_runtime::policy::{EngineView, FilesGrant, Grants, HttpGrant, Mode, SecretUse, TcpGrant};
 
 use super::{Finding, Severity};
 
@@ -32,6 +32,10 @@ pub(super) fn audit(grants: &Grants, may_be_container: bool, found: &mut Vec<Fin
                 "mode = \"ro\", or a folder on a disk of its own",
             ));
         }
+    }
+    if grants.engine().contains(&EngineView::Logs) {
+        let what = "callers read what every container of the engine prints, secrets among it";
+        found.push(Finding::new(Severity::Medium, what, "docker = [\"containers\", \"images\", \"stats\"]"));
     }
     found.extend(grants.env().keys().filter_map(|name| env(name)));
     for grant in grants.secrets() {

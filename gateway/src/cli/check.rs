@@ -170,6 +170,7 @@ fn describe(assembled: &Assembled, server: &Server) -> ServerReport {
 
 /// One line for each grant; of the environment only names, since values may be secrets.
 fn grants(grants: &Grants) -> Vec<String> {
+    let engine = grants.engine().iter().map(|view| format!("docker {view}"));
     let http = grants.http().iter().map(|grant| format!("http {grant}"));
     let tcp = grants.tcp().iter().map(|grant| format!("tcp {grant}"));
     let files = grants.files().iter().map(|grant| {
@@ -178,7 +179,7 @@ fn grants(grants: &Grants) -> Vec<String> {
     });
     let env = grants.env().keys().map(|name| format!("env {name}"));
     let secrets = grants.secrets().iter().map(|grant| format!("secrets {grant} ({})", state(grant)));
-    http.chain(tcp).chain(files).chain(env).chain(secrets).collect()
+    engine.chain(http).chain(tcp).chain(files).chain(env).chain(secrets).collect()
 }
 
 /// Whether a secret can be had now.

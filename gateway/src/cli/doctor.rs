@@ -87,8 +87,9 @@ async fn examine(context: &Context, host: &Host, config: Option<&Config>) -> Res
             ..Setup::default()
         },
     };
-    let images =
-        config.is_some_and(|config| config.servers.values().any(|server| server.container.is_some()));
+    let images = config.is_some_and(|config| {
+        config.servers.values().any(|server| server.container.is_some() || server.is_built_in)
+    });
     let (dir, admission) = (setup.artifacts.state_dir.clone(), setup.admission);
     let assembler = setup.assembler(context)?;
     let state = match (assembler.notes(), dir) {

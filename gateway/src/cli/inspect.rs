@@ -119,6 +119,10 @@ impl Inspect {
                 Ok(Subject::Component(server.name, component))
             }
             _ if server.container.is_some() => Ok(Subject::Image(Box::new(config), Box::new(server))),
+            _ if server.is_built_in => {
+                Err(Failure::new(format!("server {} is built in: there is nothing to inspect", server.name))
+                    .hint(format!("toolgate list {}", server.name)))
+            }
             _ => Err(Failure::new(format!("server {} has no component and no image", server.name))
                 .hint("component = \"oci://REGISTRY/REPOSITORY:TAG\"")),
         }

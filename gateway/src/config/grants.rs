@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use toolgate_runtime::policy::{FilesGrant, Grants, HttpGrant, SecretGrant, TcpGrant};
+use toolgate_runtime::policy::{EngineView, FilesGrant, Grants, HttpGrant, SecretGrant, TcpGrant};
 
 use super::error::Invalid;
 use super::quantity::size_up_to;
@@ -16,10 +16,13 @@ const MAX_FOLDER: u64 = 1 << 50;
 
 const FILES_EXAMPLE: &str = "{ host = \"./data\", guest = \"/data\", mode = \"ro\" }";
 
-pub(super) fn read(section: Option<Section<'_, '_>>, base: &Path) -> Grants {
+/// Of a server that is built in, it alone may look at the engine, and has no use for all else.
+pub(super) fn read(section: Option<Section<'_, '_>>, base: &Path, is_built_in: bool) -> Grants {
     let Some(section) = section else {
         return Grants::default();
     };
+    check_kinds(&section, is_built_in);
+    let engine = section.list("docker", "containers", EngineView::parse);
     let before = section.reader.faults();
     let http = section.list("http", "GET https://api.example.com/v1/*", HttpGrant::parse);
     let whole = section.reader.faults() == before;
@@ -38,7 +41,18 @@ pub(super) fn read(section: Option<Section<'_, '_>>, base: &Path) -> Grants {
         }
     };
     section.finish();
-    grants
+    grants.with_engine(engine)
+}
+
+fn check_kinds(section: &Section<'_, '_>, is_built_in: bool) {
+    let (useless, why): (&[&str], _) = if is_built_in {
+        (&["http", "tcp", "files", "env", "secrets"], "the built-in server uses the engine alone")
+    } else {
+        (&["docker"], "only the server with builtin = \"docker\" looks at an engine")
+    };
+    for (key, place) in useless.iter().filter_map(|key| Some((*key, section.place(key)?))) {
+        section.reader.invalid(place, key, Invalid::new(why).hint(format!("remove `{key}`")));
+    }
 }
 
 fn with_secrets(

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toolgate_runtime::artifact::Reference;
 use toolgate_runtime::docker::DockerOptions;
 use toolgate_runtime::policy::Policy;
+use toolgate_runtime::sandbox::Naming;
 
 use super::error::Invalid;
 use super::raw::Section;
@@ -17,6 +18,9 @@ const MAX_NAME: usize = 32;
 /// Longest tool name that the strictest client takes.
 const MAX_TOOL_NAME: usize = 64;
 
+/// The one server that the gateway has in itself.
+const BUILT_IN: &str = "docker";
+
 /// One server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -26,10 +30,12 @@ pub struct ServerConfig {
     pub component: Option<Reference>,
     /// The container image, used where the component can't be, and how it is run.
     pub container: Option<DockerOptions>,
+    /// Whether it is the gateway's own server that looks at the engine, and has neither of the two.
+    pub is_built_in: bool,
     /// What is to run it.
     pub backend: BackendChoice,
-    /// Function to tool name.
-    pub rename: BTreeMap<String, String>,
+    /// Which of its tools are offered, and as what.
+    pub naming: Naming,
     /// What it may do and use up.
     pub policy: Policy,
 }
@@ -40,6 +46,7 @@ impl ServerConfig {
         match (&self.component, &self.container) {
             (Some(component), _) => component.to_string(),
             (None, Some(container)) => container.image.clone(),
+            (None, None) if self.is_built_in => BUILT_IN.to_owned(),
             (None, None) => String::new(),
         }
     }
@@ -83,17 +90,42 @@ pub(super) fn read(name: &Spanned<String>, section: Section<'_, '_>, base: &Path
         ..options
     });
     let backend = section.parsed("backend", "auto", backend);
+    let is_built_in = section.parsed("builtin", BUILT_IN, built_in).is_some();
+    check_built_in(&section, is_built_in);
     let server = ServerConfig {
         name: name.get_ref().clone(),
+        is_built_in,
         backend: backend.unwrap_or_default(),
-        rename: section.section("rename").map(rename).unwrap_or_default(),
-        policy: Policy { grants: grants::read(section.section("grants"), base), limits: read.limits },
+        naming: naming(&section),
+        policy: Policy {
+            grants: grants::read(section.section("grants"), base, is_built_in),
+            limits: read.limits,
+        },
         component,
         container,
     };
-    check_source(&section, server.backend);
+    if !is_built_in {
+        check_source(&section, server.backend);
+    }
     section.finish();
     server
+}
+
+fn built_in(text: &str) -> Result<(), Invalid> {
+    if text == BUILT_IN {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("no server `{text}` is built in"))
+        .hint(format!("write builtin = \"{BUILT_IN}\"")))
+}
+
+/// It is what it is: nothing else can run in its place.
+fn check_built_in(section: &Section<'_, '_>, is_built_in: bool) {
+    let others = ["component", "image", "backend"].into_iter().filter(|_| is_built_in);
+    for (key, place) in others.filter_map(|key| Some((key, section.place(key)?))) {
+        let why = Invalid::new("a server that is built in runs in the gateway itself");
+        section.reader.invalid(place, key, why.hint(format!("remove `{key}`, or `builtin`")));
+    }
 }
 
 fn check_source(section: &Section<'_, '_>, backend: BackendChoice) {
@@ -148,6 +180,12 @@ fn backend(text: &str) -> Result<BackendChoice, Invalid> {
             Err(Invalid::new(format!("`{text}` is not a backend")).hint("write auto, wasm, docker or remote"))
         }
     }
+}
+
+fn naming(section: &Section<'_, '_>) -> Naming {
+    let only = section.list("tools", "get-page", |text| check_tool_name(text).map(|()| text.to_owned()));
+    let only = section.place("tools").map(|_| only.into_iter().collect());
+    Naming { rename: section.section("rename").map(rename).unwrap_or_default(), only }
 }
 
 fn rename(section: Section<'_, '_>) -> BTreeMap<String, String> {

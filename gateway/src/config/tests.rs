@@ -153,7 +153,7 @@ fn every_key_of_a_server_is_read() {
     assert_eq!((container.command.len(), container.lifetime), (2, Lifetime::Session));
     assert_eq!((container.containers, container.warm), (4, 2));
     assert_eq!((container.idle.as_secs(), container.start.as_secs()), (60, 5));
-    assert_eq!(fetch.rename["acme:fetch/fetch@1.0.0#get-page"], "get");
+    assert_eq!(fetch.naming.rename["acme:fetch/fetch@1.0.0#get-page"], "get");
     let grants = &fetch.policy.grants;
     assert_eq!(grants.http()[0].to_string(), "GET https://api.example.com/v1/*");
     assert_eq!(grants.tcp()[0].to_string(), "db.internal:5432");

@@ -1,4 +1,4 @@
-//! What a call of a container took, told exactly once however it ends.
+//! What a call of a container, or about one, took, told exactly once however it ends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,12 +12,19 @@ pub(super) struct Account {
     since: Instant,
     bytes_in: u64,
     bytes_out: u64,
+    backend: Backend,
 }
 
 impl Account {
-    pub(super) fn open(invocation: &Invocation) -> Self {
+    pub(super) fn open(invocation: &Invocation, backend: Backend) -> Self {
         let bytes_in = invocation.arguments.get().len() as u64;
-        Self { observer: Arc::clone(&invocation.observer), since: Instant::now(), bytes_in, bytes_out: 0 }
+        Self {
+            observer: Arc::clone(&invocation.observer),
+            since: Instant::now(),
+            bytes_in,
+            bytes_out: 0,
+            backend,
+        }
     }
 
     /// Notes a result of so many bytes.
@@ -35,7 +42,7 @@ impl Drop for Account {
             wall: self.since.elapsed(),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
-            backend: Backend::Docker,
+            backend: self.backend,
         });
     }
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::error::StartError;
 use crate::peer::client::Offered;
-use crate::sandbox::{Description, Listed, Published, Skipped, Tool};
+use crate::sandbox::{Description, Listed, Naming, Published, Skipped, Tool};
 use crate::wit::check_tool_name;
 
 #[derive(Deserialize)]
@@ -34,9 +34,10 @@ pub(super) struct Offers {
     pub(super) templates: Vec<Offered>,
 }
 
-/// What a server offers, its tools under the names that they are to have. A tool without a schema is told,
-/// and left out.
-pub(super) fn describe(offers: Offers, rename: &BTreeMap<String, String>) -> Result<Description, StartError> {
+/// What a server offers, those of its tools that are to be, under the names that they are to have. A tool
+/// without a schema is told, and left out.
+pub(super) fn describe(offers: Offers, naming: &Naming) -> Result<Description, StartError> {
+    let rename = &naming.rename;
     let mut description = Description {
         prompts: listed(offers.prompts, "name"),
         resources: listed(offers.resources, "uri"),
@@ -51,6 +52,8 @@ pub(super) fn describe(offers: Offers, rename: &BTreeMap<String, String>) -> Res
             Err(reason) => description.skipped.push(Skipped { function: offered.name, reason }),
         }
     }
+    description.skipped.extend(naming.absent(description.tools.iter().map(|tool| tool.name.as_str())));
+    description.tools.retain(|tool| naming.offers(&tool.name));
     match rename.keys().find(|function| !renamed.contains(&function.as_str())) {
         Some(function) => Err(StartError::Rename { function: function.clone() }),
         None => Ok(description),
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn a_tool_is_published_as_it_is_but_for_its_name() {
         let json = r#"{ "annotations": {"name":"x"}, "name" : "get\u005ftime", "inputSchema":{"type":"object"}, "x":1.0}"#;
-        let description = describe(tools(vec![offered("get_time", json)]), &BTreeMap::new()).unwrap();
+        let description = describe(tools(vec![offered("get_time", json)]), &Naming::default()).unwrap();
         let tool = &description.tools[0];
         assert_eq!((tool.name.as_str(), tool.function.as_str()), ("get_time", "get_time"));
         let mut out = Vec::new();
@@ -121,10 +124,10 @@ mod tests {
     fn what_is_no_tool_is_told_and_the_rest_offered() {
         let all =
             vec![offered("bad", r#"{"name":"bad"}"#), offered("good", r#"{"name":"good","inputSchema":{}}"#)];
-        let description = describe(tools(all), &BTreeMap::new()).unwrap();
+        let description = describe(tools(all), &Naming::default()).unwrap();
         assert_eq!(description.tools.len(), 1);
         let odd = vec![offered("a.b", r#"{"name":"a.b","inputSchema":{}}"#)];
-        let odd = describe(tools(odd), &BTreeMap::new()).unwrap();
+        let odd = describe(tools(odd), &Naming::default()).unwrap();
         assert!(odd.skipped[0].reason.ends_with(r#"rename = { "a.b" = "other-name" }"#), "{odd:?}");
         assert!(
             description.skipped[0].reason.starts_with("it is no tool of MCP: missing field `inputSchema`")
@@ -133,14 +136,27 @@ mod tests {
 
     #[test]
     fn tools_are_renamed_and_a_rename_of_nothing_is_a_fault() {
-        let rename = BTreeMap::from([("a.b".to_owned(), "a-b".to_owned())]);
+        let naming = |function: &str, tool: &str| Naming {
+            rename: BTreeMap::from([(function.to_owned(), tool.to_owned())]),
+            only: None,
+        };
         let all = || vec![offered("a.b", r#"{"name":"a.b","inputSchema":{}}"#)];
-        assert_eq!(describe(tools(all()), &rename).unwrap().tools[0].name, "a-b");
-        let rename = BTreeMap::from([("c".to_owned(), "d".to_owned())]);
+        assert_eq!(describe(tools(all()), &naming("a.b", "a-b")).unwrap().tools[0].name, "a-b");
         assert_eq!(
-            describe(tools(all()), &rename).unwrap_err(),
+            describe(tools(all()), &naming("c", "d")).unwrap_err(),
             StartError::Rename { function: "c".to_owned() }
         );
+    }
+
+    #[test]
+    fn only_tools_that_are_chosen_are_offered_and_what_is_not_there_is_told() {
+        let all = ["a", "b"].map(|name| offered(name, &format!(r#"{{"name":"{name}","inputSchema":{{}}}}"#)));
+        let only = ["b", "c"].map(str::to_owned).into_iter().collect();
+        let naming = Naming { only: Some(only), ..Naming::default() };
+        let description = describe(tools(all.to_vec()), &naming).unwrap();
+        assert_eq!(description.tools.iter().map(|tool| &tool.name).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(description.skipped.len(), 1);
+        assert_eq!(description.skipped[0].function, "c");
     }
 
     #[test]
@@ -152,7 +168,7 @@ mod tests {
             resources: vec![offered("odd://a", resource)],
             ..Offers::default()
         };
-        let description = describe(offers, &BTreeMap::new()).unwrap();
+        let description = describe(offers, &Naming::default()).unwrap();
         let mut out = Vec::new();
         description.prompts[0].published.write(&mut out, b"\"odd__sayA\"");
         assert_eq!(String::from_utf8(out).unwrap(), prompt.replace(r#""say\u0041""#, "\"odd__sayA\""));

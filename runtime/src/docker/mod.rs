@@ -5,7 +5,7 @@
 //! `blueprint` what they have in common · `spec` policy to container, pure, and `facts` in words · `owner` labels · `reap` what is left
 //! `outlet` their only way out, on a `network` that has none · `leftover` what was made for them
 //! `container` one that runs · `output` what it prints · `image` found or pulled · `engine` the connection ·
-//! `address` where one answers · `error` what goes wrong
+//! `tools` the built-in server that looks at one · `address` where one answers · `error` what goes wrong
 
 mod account;
 mod address;
@@ -26,6 +26,7 @@ mod pool;
 mod reap;
 mod server;
 mod spec;
+mod tools;
 mod trouble;
 
 pub use address::{Address, AddressError};
@@ -38,3 +39,4 @@ pub use pool::Lifetime;
 pub use reap::{Identity, clear, reap};
 pub use server::{DockerOptions, DockerServer, Surroundings};
 pub use spec::{USER, Wanted};
+pub use tools::EngineTools;

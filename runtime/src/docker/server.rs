@@ -1,6 +1,5 @@
 //! A server that is an image, as a [`Sandbox`]: what it offers, and calls of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Sandbox, Target};
+use crate::sandbox::{CallError, Content, Description, Invocation, Naming, Outcome, Sandbox, Target};
 use crate::secret::Shield;
 
 /// Time between two looks at the tools of a server that says that they change. Against one that says so
@@ -90,8 +89,8 @@ pub struct Surroundings<'a> {
     pub policy: Policy,
     /// By which its containers get out.
     pub egress: &'a Egress,
-    /// Tool to name.
-    pub rename: &'a BTreeMap<String, String>,
+    /// Which of its tools are offered, and as what.
+    pub naming: &'a Naming,
     /// Hears what happens outside of calls.
     pub observer: Arc<dyn Observer>,
     /// Hears of a pull.
@@ -111,7 +110,7 @@ struct Own {
     policy: Arc<Policy>,
     /// What its containers start with.
     facts: Vec<Fact>,
-    rename: BTreeMap<String, String>,
+    naming: Naming,
     start: Duration,
     /// Bytes that a message of its containers may have.
     message: usize,
@@ -126,7 +125,7 @@ impl DockerServer {
     /// # Errors
     /// See [`StartError`].
     pub async fn prepare(options: DockerOptions, around: Surroundings<'_>) -> Result<Self, StartError> {
-        let Surroundings { engine, owner, policy, egress, rename, observer, progress } = around;
+        let Surroundings { engine, owner, policy, egress, naming, observer, progress } = around;
         let image = image::resolve(engine, &options.image, progress).await?;
         if !image.has_command && options.command.is_empty() {
             return Err(StartError::NoCommand { image: options.image });
@@ -149,7 +148,7 @@ impl DockerServer {
             changed: Arc::new(move || told.notify_one()),
         };
         let first = Instance::start(&blueprint, blueprint.place().await?, options.start).await?;
-        let description = describe(first.offers(options.start).await?, rename)?;
+        let description = describe(first.offers(options.start).await?, naming)?;
         let (facts, message) = (blueprint.facts(), blueprint.message());
         let settings = PoolSettings {
             lifetime: options.lifetime,
@@ -164,7 +163,7 @@ impl DockerServer {
             image,
             policy,
             facts,
-            rename: rename.clone(),
+            naming: naming.clone(),
             start: options.start,
             message,
             pool,
@@ -236,7 +235,7 @@ impl Own {
     async fn described(&self) -> Option<Result<Description, StartError>> {
         let instance = self.pool.any()?;
         let offers = instance.offers(self.start).await;
-        Some(offers.and_then(|offers| describe(offers, &self.rename)))
+        Some(offers.and_then(|offers| describe(offers, &self.naming)))
     }
 }
 
@@ -286,7 +285,7 @@ impl Sandbox for DockerServer {
         let wanted = self.wanted(&invocation.target);
         let wanted =
             wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
-        let mut account = Account::open(&invocation);
+        let mut account = Account::open(&invocation, Backend::Docker);
         let since = Instant::now();
         let run = self.own.run(&wanted, &invocation);
         match timeout_at(invocation.deadline.into(), run).await {

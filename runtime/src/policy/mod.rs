@@ -6,10 +6,11 @@
 //! line to add. Nothing here resolves, connects or opens.
 //!
 //! `error` why a grant is refused · `host`, `path`, `address`, `networks` the parts ·
-//! `request` what a guest asks for · `http`, `tcp`, `files`, `env`, `secret` the grants · `header`
+//! `request` what a guest asks for · `http`, `tcp`, `files`, `env`, `secret`, `engine` the grants · `header`
 //! fields that nobody may set · `tunnel` what connections lead to that nobody can look into.
 
 pub mod address;
+mod engine;
 pub mod env;
 mod error;
 mod files;
@@ -23,9 +24,10 @@ mod secret;
 pub mod tcp;
 mod tunnel;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+pub use self::engine::EngineView;
 pub use self::error::GrantError;
 pub use self::files::{FilesGrant, Mode};
 pub use self::host::{Host, HostPattern};
@@ -56,6 +58,7 @@ pub struct Grants {
     files: Vec<FilesGrant>,
     env: BTreeMap<String, String>,
     secrets: Vec<SecretGrant>,
+    engine: BTreeSet<EngineView>,
 }
 
 /// Grants of one kind in one server. Against a config that makes every request a long search.
@@ -79,7 +82,7 @@ impl Grants {
         check_count("files", files.len())?;
         FilesGrant::check_disjoint(&files)?;
         env::check(&env)?;
-        Ok(Self { http, tcp, files, env, secrets: Vec::new() })
+        Ok(Self { http, tcp, files, env, secrets: Vec::new(), engine: BTreeSet::new() })
     }
 
     /// Adds a secret to grants that reach where it goes.
@@ -91,6 +94,17 @@ impl Grants {
         secret::check_beside(&secret, self)?;
         self.secrets.push(secret);
         Ok(())
+    }
+
+    /// Grants parts of an engine, to the server that looks at one.
+    #[must_use]
+    pub fn with_engine(self, engine: impl IntoIterator<Item = EngineView>) -> Self {
+        Self { engine: engine.into_iter().collect(), ..self }
+    }
+
+    /// The parts of an engine.
+    pub fn engine(&self) -> &BTreeSet<EngineView> {
+        &self.engine
     }
 
     /// The `http` grants.
@@ -159,6 +173,11 @@ impl Grants {
         tunnel::judge(self, exit)
     }
 
+    /// Whether there may be tunnels in which each request must be judged.
+    pub fn judges_tunnels(&self) -> bool {
+        tunnel::any_is_judged(self)
+    }
+
     /// The grants, one for each port, that let a guest resolve a name.
     ///
     /// # Errors
@@ -173,11 +192,6 @@ impl Grants {
     /// # Errors
     /// The denial to report.
     pub fn allow_address(
-    /// Whether there may be tunnels in which each request must be judged.
-    pub fn judges_tunnels(&self) -> bool {
-        tunnel::any_is_judged(self)
-    }
-
         &self,
         address: SocketAddr,
         resolved_from: Option<&Host>,

@@ -3,7 +3,6 @@
 //! Preparing compiles, finds the tools, links, and opens what is granted, so that what is wrong
 //! with a component or its grants fails at load. What a call then does is in `call`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,15 +21,15 @@ use crate::artifact::Artifact;
 use crate::egress::Egress;
 use crate::events::Backend;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Description, Invocation, Outcome, Sandbox, Skipped, Target, Tool};
+use crate::sandbox::{CallError, Description, Invocation, Naming, Outcome, Sandbox, Skipped, Target, Tool};
 use crate::scheduler::{Begin, Lane, Pace};
 use crate::wit::{self, Discovery, Function};
 
 /// What may differ between two servers of the same component, besides the policy.
 #[derive(Clone, Debug, Default)]
 pub struct PrepareOptions<'a> {
-    /// Tool names by function, see [`wit::discover`].
-    pub rename: BTreeMap<String, String>,
+    /// Which functions are offered as tools, and under which names, see [`wit::discover`].
+    pub naming: Naming,
     /// Where compiled code is kept; without it, the component is compiled.
     pub cache: Option<&'a CompiledCache>,
     /// The way out, whose limits all servers share and whose lookups are the server's own; without
@@ -79,7 +78,8 @@ impl Component {
             let load::Compiled { loaded, code, notes } = compiled;
             load::check_limits(&loaded.component, &policy.limits)?;
             secrets::prepare(&policy.grants)?;
-            let found = discover(&loaded, &bytes, &options.rename)?;
+            let found = discover(&loaded, &bytes, &options.naming)?;
+            let (found, description) = chosen(found, &options.naming);
             let descriptors = engine.descriptors();
             let grants = Grants {
                 env: Env::prepare(policy.grants.env().clone()),
@@ -89,7 +89,7 @@ impl Component {
             };
             let notes = notes.into_iter().chain(grants.files.notes()).collect();
             Ok(Self {
-                description: describe(&found),
+                description,
                 tools: found.functions.iter().map(Habit::of).collect(),
                 lane: engine.lane(),
                 prepared: Arc::new(Prepared {
@@ -174,17 +174,22 @@ impl Habit {
 }
 
 /// The tools of a component that can be linked.
-fn discover(
-    loaded: &Loaded,
-    bytes: &[u8],
-    rename: &BTreeMap<String, String>,
-) -> Result<Discovery, LoadError> {
+fn discover(loaded: &Loaded, bytes: &[u8], naming: &Naming) -> Result<Discovery, LoadError> {
     let component = &loaded.component;
     let unknown = link::unknown(component);
     if !unknown.is_empty() {
         return Err(LoadError::Imports(unknown));
     }
-    Ok(wit::discover(component.engine(), component, bytes, rename)?)
+    Ok(wit::discover(component.engine(), component, bytes, &naming.rename)?)
+}
+
+/// The functions that are offered, and what is published of them.
+fn chosen(mut found: Discovery, naming: &Naming) -> (Discovery, Description) {
+    let absent = naming.absent(found.functions.iter().map(|function| &*function.name));
+    found.functions.retain(|function| naming.offers(&function.name));
+    let mut description = describe(&found);
+    description.skipped.extend(absent);
+    (found, description)
 }
 
 /// What is published of the functions that were found.

@@ -101,7 +101,7 @@ async fn prepare(
         owner: identity.owner("bench"),
         policy: Policy::default(),
         egress: &Egress::default(),
-        rename: &Default::default(),
+        naming: &Default::default(),
         observer: Arc::new(Ignore),
         progress: &|_| (),
     };
