@@ -20,6 +20,7 @@ mod context;
 mod doctor;
 mod failure;
 mod health;
+mod import;
 mod inspect;
 mod key;
 mod list;
@@ -73,6 +74,7 @@ enum Command {
     Pull(pull::Pull),
     Push(push::Push),
     Key(key::Key),
+    Import(import::Import),
     Compile(compile::Compile),
 }
 
@@ -143,6 +145,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Pull(command) => command.run(context).await,
         Command::Push(command) => command.run(context).await,
         Command::Key(command) => command.run(),
+        Command::Import(command) => command.run(context).await,
         Command::Compile(_) | Command::Health(_) => Err(Failure::silent()),
     }
 }

@@ -17,6 +17,7 @@ pub mod error;
 #[cfg(test)]
 mod fake;
 pub mod gateway;
+pub mod import;
 mod json;
 pub mod logging;
 pub mod mcp;

@@ -16,7 +16,7 @@ use super::disk::{self, Content};
 use super::error::ArtifactError;
 use super::format::{self, Packed};
 use super::layout::{self, FromLayout};
-use super::reference::Reference;
+use super::reference::{OciReference, Reference};
 use super::registry::Aws;
 use super::remote::Remote;
 
@@ -141,6 +141,20 @@ impl Artifacts {
         };
         format::check_component(&artifact.bytes, &reference.to_string())?;
         Ok(artifact.with(reference))
+    }
+
+    /// Brings the one layer of an artifact of type `artifact_type` in a registry: verified, up to `max_bytes`,
+    /// and not kept.
+    ///
+    /// # Errors
+    /// Every way not to get it, see [`ArtifactError`].
+    pub async fn document(
+        &self,
+        reference: &OciReference,
+        artifact_type: &str,
+        max_bytes: u64,
+    ) -> Result<Bytes, ArtifactError> {
+        self.remote.document(reference, artifact_type, max_bytes).await
     }
 
     /// Publishes a component. The same bytes always give the same manifest digest.

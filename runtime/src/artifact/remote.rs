@@ -76,6 +76,27 @@ impl Remote {
         Ok(Fetched { digest, manifest_digest: Some(manifest_digest), bytes, notes })
     }
 
+    /// The one layer of an artifact of that type, which is no component and is not kept.
+    pub(super) async fn document(
+        &self,
+        oci: &OciReference,
+        artifact_type: &str,
+        max_bytes: u64,
+    ) -> Result<Bytes, ArtifactError> {
+        let session = self.registries.session(oci, Action::Pull);
+        let what = oci.to_string();
+        let manifest = match oci.digest() {
+            Some(digest) => session.manifest(digest).await?,
+            None => session.manifest_by_tag().await?,
+        };
+        let (digest, size) = format::document(&manifest, artifact_type, &what)?;
+        if size > max_bytes {
+            let what = format!("the layer of {what}, with {size} bytes,");
+            return Err(ArtifactError::Oversized { what, limit: max_bytes });
+        }
+        session.layer(&digest, size).await
+    }
+
     /// What the tag means: always asked of the registry. Only if that is away, what it last meant.
     async fn resolve(
         &self,

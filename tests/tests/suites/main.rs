@@ -10,6 +10,7 @@ mod extremes;
 mod fetch;
 mod fixtures;
 mod grants;
+mod import;
 mod keys;
 mod lifecycle;
 mod limits;

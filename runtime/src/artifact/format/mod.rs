@@ -5,9 +5,11 @@
 //! `read` also takes what wkg, oras and wasm-to-oci make. Both are pure. Manifests come from
 //! registries, which are not trusted: everything read here is bounded and checked.
 
+mod document;
 mod read;
 mod write;
 
+pub(super) use document::document;
 pub(super) use read::{Manifest, read};
 pub(super) use write::{Blob, Packed, pack};
 
