@@ -2,12 +2,11 @@
 //! it. Knows nothing of what it means.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display};
-use std::io::Write;
+use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Appends a JSON string.
@@ -31,9 +30,9 @@ pub(crate) fn raw(out: &mut Vec<u8>, json: &str) {
 }
 
 /// Appends the text `before` and a number.
-pub(crate) fn number(out: &mut Vec<u8>, before: &str, number: impl Display) {
+pub(crate) fn number(out: &mut Vec<u8>, before: &str, number: impl Serialize) {
     raw(out, before);
-    write!(out, "{number}").expect("memory takes what is written");
+    serde_json::to_writer(out, &number).expect("a number is written to memory without error");
 }
 
 /// Where a value begins in the text that it is a part of: both are one text, so it is the distance of their

@@ -4,8 +4,8 @@
 //! left out, as this program opens none.
 
 use std::fmt::{Debug, Write as _};
-use std::io::Write as _;
 
+use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -19,6 +19,9 @@ use crate::json::{raw, string};
 /// Bytes that most lines fit in.
 const LINE: usize = 512;
 
+/// Bytes of a time.
+const TIME: usize = 32;
+
 /// Writes each event to the queue.
 #[derive(Debug)]
 pub(super) struct JsonLines(pub(super) Queue);
@@ -26,14 +29,14 @@ pub(super) struct JsonLines(pub(super) Queue);
 impl<S: Subscriber> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        self.0.push_event(metadata, &line(event));
+        self.0.push_event(metadata, line(event));
     }
 }
 
 /// The event as a line, RFC 3339 time first.
 fn line(event: &Event<'_>) -> Vec<u8> {
     let metadata = event.metadata();
-    let mut fields = Fields { line: Vec::with_capacity(LINE), text: String::new() };
+    let mut fields = Fields { line: Vec::with_capacity(LINE), text: String::with_capacity(TIME) };
     raw(&mut fields.line, r#"{"timestamp":"#);
     fields.time();
     raw(&mut fields.line, r#","level":"#);
@@ -66,9 +69,9 @@ impl Fields {
         string(&mut self.line, &self.text);
     }
 
-    fn plain(&mut self, field: &Field, value: impl std::fmt::Display) {
+    fn plain(&mut self, field: &Field, value: impl Serialize) {
         self.name(field);
-        write!(self.line, "{value}").expect("memory takes what is written");
+        serde_json::to_writer(&mut self.line, &value).expect("memory takes what is written");
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) struct Queue {
 
 #[derive(Debug)]
 struct Line {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     /// What it takes of the queue.
     cost: usize,
 }
@@ -117,15 +117,15 @@ impl Queue {
     }
 
     /// Queues the line of an event, or drops it. Never waits.
-    pub(super) fn push_event(&self, metadata: &Metadata<'_>, line: &[u8]) {
+    pub(super) fn push_event(&self, metadata: &Metadata<'_>, line: Vec<u8>) {
         self.push(Kind::of(metadata), line);
     }
 
     /// Queues a line, or drops it. Never waits.
-    pub(super) fn push(&self, kind: Kind, bytes: &[u8]) {
+    pub(super) fn push(&self, kind: Kind, bytes: Vec<u8>) {
         let cost = bytes.len().max(MIN_LINE);
         let queued = self.shared.queued.fetch_add(cost, Ordering::Relaxed) + cost;
-        let line = || Line { bytes: bytes.into(), cost };
+        let line = || Line { bytes, cost };
         if queued > kind.share() || self.lines.try_send(line()).is_err() {
             self.shared.queued.fetch_sub(cost, Ordering::Relaxed);
             self.shared.dropped[kind as usize].fetch_add(1, Ordering::Relaxed);
@@ -191,7 +191,7 @@ pub(super) struct Entry<'a> {
 
 impl Write for Entry<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.queue.push(self.kind, bytes);
+        self.queue.push(self.kind, bytes.to_vec());
         Ok(bytes.len())
     }
 

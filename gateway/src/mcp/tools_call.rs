@@ -41,7 +41,7 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<Call, Error> {
 /// Writes the result of a call that went through the pipeline.
 pub fn write(out: &mut Vec<u8>, completed: &Completed, revision: Revision) {
     let Completed { result, usage } = completed;
-    let mut own = Vec::new();
+    let mut own = Vec::with_capacity(FRAME);
     meta(&mut own, revision, usage.as_ref(), result.as_ref().err().map(|error| error.code()));
     match result {
         Ok(Outcome { content: Content::Message(message), .. }) => {

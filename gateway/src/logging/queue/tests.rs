@@ -66,17 +66,17 @@ fn records_are_dropped_last_and_guest_output_first() {
     let log = stuck();
     let lines = MAX_QUEUED / MIN_LINE;
     for _ in 0..lines {
-        log.queue.push(Kind::Output, b"output\n");
+        log.queue.push(Kind::Output, b"output\n".to_vec());
     }
     assert!(log.dropped().output > 0);
     assert_eq!((log.dropped().events, log.dropped().records), (0, 0));
     for _ in 0..lines {
-        log.queue.push(Kind::Event, b"event\n");
+        log.queue.push(Kind::Event, b"event\n".to_vec());
     }
     assert!(log.dropped().events > 0);
     assert_eq!(log.dropped().records, 0);
     for _ in 0..lines {
-        log.queue.push(Kind::Record, b"record\n");
+        log.queue.push(Kind::Record, b"record\n".to_vec());
     }
     let Dropped { output, events, records } = log.dropped();
     assert!(records > 0, "the queue is bounded for them too");
@@ -94,7 +94,7 @@ fn long_lines_are_counted_by_their_bytes() {
     let log = stuck();
     let line = vec![b'x'; MAX_QUEUED / 8];
     for _ in 0..9 {
-        log.queue.push(Kind::Record, &line);
+        log.queue.push(Kind::Record, line.to_vec());
     }
     assert_eq!(log.dropped().records, 1);
 }
@@ -104,7 +104,7 @@ fn lines_come_out_whole_and_in_order_once_someone_reads() {
     let log = stuck();
     let expected: Vec<_> = (0..1000).map(|n| format!("line {n}")).collect();
     for line in &expected {
-        log.queue.push(Kind::Event, format!("{line}\n").as_bytes());
+        log.queue.push(Kind::Event, format!("{line}\n").into_bytes());
     }
     assert_eq!(log.read().0, expected);
 }
@@ -112,7 +112,7 @@ fn lines_come_out_whole_and_in_order_once_someone_reads() {
 #[test]
 fn a_flush_does_not_wait_for_ever() {
     let log = stuck();
-    log.queue.push(Kind::Event, b"never read\n");
+    log.queue.push(Kind::Event, b"never read\n".to_vec());
     log.queue.flush(Duration::from_millis(20));
     assert!(log.read.lock().unwrap().is_empty());
 }
@@ -138,7 +138,7 @@ fn a_pipe_that_does_not_block_is_written_to_again() {
     }
     let read = Arc::default();
     let queue = Queue::start(Moody(0, Arc::clone(&read)), |_| {}).unwrap();
-    queue.push(Kind::Event, b"whole\n");
+    queue.push(Kind::Event, b"whole\n".to_vec());
     queue.flush(LONG);
     assert_eq!(*read.lock().unwrap(), b"whole\n");
 }
@@ -149,10 +149,10 @@ fn an_event_is_what_it_is_named() {
     let layer = tracing_subscriber::fmt::layer().with_writer(log.queue.clone());
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::with_default(subscriber, || {
-        log.queue.push(Kind::Record, &vec![b'\n'; MAX_QUEUED / 4]);
+        log.queue.push(Kind::Record, vec![b'\n'; MAX_QUEUED / 4]);
         tracing::info!(name: observe::OUTPUT, "guest output");
         assert_eq!(log.dropped(), Dropped { output: 1, ..Dropped::default() });
-        log.queue.push(Kind::Record, &vec![b'\n'; MAX_QUEUED / 4]);
+        log.queue.push(Kind::Record, vec![b'\n'; MAX_QUEUED / 4]);
         tracing::warn!("something");
         assert_eq!(log.dropped(), Dropped { output: 1, events: 1, ..Dropped::default() });
         tracing::info!(name: observe::RECORD, "call");
