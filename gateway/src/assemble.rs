@@ -286,7 +286,7 @@ impl Assembler {
             None => Err(ServerError::NoComponent),
         };
         let docker = async || {
-            let server = self.images.prepare(config, &self.egress, progress).await?;
+            let server = self.images.prepare(config, &self.artifacts, &self.egress, progress).await?;
             Ok(Arc::new(server) as Arc<dyn Sandbox>)
         };
         if config.is_built_in {
@@ -329,7 +329,7 @@ impl Assembler {
         config: &ServerConfig,
         progress: &Progress,
     ) -> Result<DockerServer, ServerError> {
-        self.images.prepare(config, &self.egress, progress).await
+        self.images.prepare(config, &self.artifacts, &self.egress, progress).await
     }
 
     /// Resolves servers beside each other; the result is in their order.

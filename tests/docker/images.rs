@@ -80,6 +80,34 @@ async fn one_is_pulled_by_its_digest() {
 }
 
 #[tokio::test]
+async fn one_of_a_private_registry_is_pulled_as_whoever_the_gateway_is_there() {
+    let engine = Engine::of_the_machine();
+    let registry = Registry::with_basic_auth("ada", "s3cret-5512");
+    let name = format!("{}/tools/odd:1", registry.host());
+    let site = Site::new(&format!("[servers.odd]\nimage = \"{name}\"\n"));
+    // `ada:s3cret-5512`.
+    let docker = json!({ "auths": { registry.host(): { "auth": "YWRhOnMzY3JldC01NTEy" } } });
+    let login = site.write("docker/config.json", docker.to_string());
+    let folder = login.parent().unwrap().to_str().unwrap();
+    engine.docker(&["tag", ODD, &name]);
+    engine.docker(&["--config", folder, "push", "--quiet", &name]);
+    engine.docker(&["rmi", &name]);
+
+    let (_, told) = {
+        let output = run(&site, &["check"]);
+        (output.status, String::from_utf8(output.stdout).unwrap())
+    };
+    assert!(told.contains("can't pull the image") && !told.contains("s3cret"), "{told}");
+    let registries = "[registries]\ndocker-config = \"docker/config.json\"";
+    site.configure(&format!("{registries}\n[servers.odd]\nimage = \"{name}\"\n"));
+    let gateway = Gateway::start(&site).await;
+    went_well(&gateway.client_of("odd").call("count", json!({})).await);
+    assert!(!gateway.log().contains("s3cret-5512"));
+    drop(gateway);
+    engine.docker(&["rmi", "--force", &name]);
+}
+
+#[tokio::test]
 async fn the_component_goes_first_and_the_image_takes_its_place_where_it_cannot_be() {
     drop(Engine::of_the_machine());
     let component = format!("component = \"file:{}\"", guests::guest("misbehave").display());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::OnceCell;
+use toolgate_runtime::artifact::Artifacts;
 use toolgate_runtime::docker::{
     self, About, Address, DockerEngine, DockerServer, EngineTools, Identity, StartError, Surroundings,
 };
@@ -48,6 +49,7 @@ impl Images {
     pub(super) async fn prepare(
         &self,
         config: &ServerConfig,
+        artifacts: &Artifacts,
         egress: &Egress,
         progress: &Progress,
     ) -> Result<DockerServer, ServerError> {
@@ -62,6 +64,7 @@ impl Images {
             engine,
             owner: identity.owner(&config.name),
             policy: config.policy.clone(),
+            artifacts,
             egress,
             naming: &config.naming,
             observer: Arc::new(ServerLog::of(&config.name)),

@@ -17,7 +17,7 @@ use super::error::ArtifactError;
 use super::format::{self, Packed};
 use super::layout::{self, FromLayout};
 use super::reference::{OciReference, Reference};
-use super::registry::Aws;
+use super::registry::{Aws, SignIn};
 use super::remote::Remote;
 
 /// Bytes of a component that are accepted by default. A publisher could otherwise fill the memory
@@ -155,6 +155,14 @@ impl Artifacts {
         max_bytes: u64,
     ) -> Result<Bytes, ArtifactError> {
         self.remote.document(reference, artifact_type, max_bytes).await
+    }
+
+    /// Who an engine is to say that it is where it brings an image, by the image's name; `None` for nobody.
+    ///
+    /// # Errors
+    /// Credentials that can't be read, or are refused.
+    pub async fn sign_in(&self, image: &str) -> Result<Option<SignIn>, ArtifactError> {
+        self.remote.sign_in(image).await
     }
 
     /// Publishes a component. The same bytes always give the same manifest digest.

@@ -22,4 +22,4 @@ pub use digest::{Digest, DigestError};
 pub use error::ArtifactError;
 pub use fetch::{Artifact, Artifacts, ArtifactsOptions, DEFAULT_MAX_BYTES, Pushed, Timeouts};
 pub use reference::{DEFAULT_TAG, LayoutReference, MAX_REFERENCE, OciReference, Reference, ReferenceError};
-pub use registry::Aws;
+pub use registry::{Aws, SignIn, SignInAs};

@@ -299,5 +299,19 @@ fn split_digest(text: &str) -> Result<(&str, Option<Digest>), Fault> {
     }
 }
 
+/// Registry and repository of an image as docker reads its name: `mcp/time:1` is `mcp/time` of `docker.io`,
+/// and a first part with a dot, a port, or of `localhost` names another registry.
+pub(super) fn of_image(image: &str) -> (String, String) {
+    let name = image.split('@').next().unwrap_or_default();
+    let is_registry = |part: &str| part.contains(['.', ':']) || part == "localhost";
+    let (registry, repository) = match name.split_once('/') {
+        Some((registry, repository)) if is_registry(registry) => (registry, repository.to_owned()),
+        Some(_) => ("docker.io", name.to_owned()),
+        None => ("docker.io", format!("library/{name}")),
+    };
+    let repository = repository.split(':').next().unwrap_or_default();
+    (registry.to_owned(), repository.to_owned())
+}
+
 #[cfg(test)]
 mod tests;

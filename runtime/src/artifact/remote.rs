@@ -13,7 +13,7 @@ use super::error::ArtifactError;
 use super::fetch::{ArtifactsOptions, Fetched, blocking};
 use super::format::{self, MAX_MANIFEST, Manifest, Packed};
 use super::reference::OciReference;
-use super::registry::{Action, Registries, Session};
+use super::registry::{Action, Registries, Session, SignIn};
 use super::store::Store;
 
 /// All registries and the store in front of them.
@@ -74,6 +74,11 @@ impl Remote {
             notes.extend(blocking(move || Ok(store.remember(&what, &manifest_digest))).await?);
         }
         Ok(Fetched { digest, manifest_digest: Some(manifest_digest), bytes, notes })
+    }
+
+    /// Who an engine is to say that it is, to bring an image.
+    pub(super) async fn sign_in(&self, image: &str) -> Result<Option<SignIn>, ArtifactError> {
+        self.registries.sign_in(image).await
     }
 
     /// The one layer of an artifact of that type, which is no component and is not kept.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
 use bollard::models::{CreateImageInfo, ImageConfig, ImageInspect};
 use bollard::query_parameters::CreateImageOptionsBuilder;
@@ -9,6 +10,7 @@ use futures_util::StreamExt;
 
 use super::engine::DockerEngine;
 use super::error::DockerError;
+use crate::artifact::{Artifacts, SignIn, SignInAs};
 
 /// An image of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +48,12 @@ const PROGRESS: Duration = Duration::from_secs(1);
 pub(super) async fn resolve(
     engine: &DockerEngine,
     reference: &str,
+    artifacts: &Artifacts,
     progress: &(dyn Fn(Pulled) + Send + Sync),
 ) -> Result<Image, DockerError> {
     let found = match engine.docker().inspect_image(reference).await {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => {
-            pull(engine, reference, progress).await?;
+            pull(engine, reference, artifacts, progress).await?;
             engine.docker().inspect_image(reference).await
         }
         other => other,
@@ -61,16 +64,23 @@ pub(super) async fn resolve(
     Ok(Image::of(inspected))
 }
 
+/// The engine brings it, as whoever the gateway is to its registry.
 async fn pull(
     engine: &DockerEngine,
     reference: &str,
+    artifacts: &Artifacts,
     progress: &(dyn Fn(Pulled) + Send + Sync),
 ) -> Result<(), DockerError> {
     // Without a tag an engine pulls all there are.
     let name = if has_tag(reference) { reference.to_owned() } else { format!("{reference}:latest") };
     let options = CreateImageOptionsBuilder::new().from_image(&name).build();
+    let sign_in = artifacts.sign_in(reference).await.map_err(|error| DockerError::Refused {
+        what: format!("pull the image {reference}"),
+        cause: error.to_string(),
+    })?;
+    let credentials = sign_in.map(credentials);
     let (mut layers, mut told) = (Layers::default(), Instant::now());
-    let mut steps = std::pin::pin!(engine.docker().create_image(Some(options), None, None));
+    let mut steps = std::pin::pin!(engine.docker().create_image(Some(options), None, credentials));
     while let Some(step) = steps.next().await {
         let step = step.map_err(|error| engine.refused(&format!("pull the image {reference}"), &error))?;
         let pulled = layers.note(step);
@@ -80,6 +90,20 @@ async fn pull(
         }
     }
     Ok(())
+}
+
+fn credentials(SignIn { registry, who }: SignIn) -> DockerCredentials {
+    let credentials = DockerCredentials { serveraddress: Some(registry), ..DockerCredentials::default() };
+    match who {
+        SignInAs::User(user, password) => DockerCredentials {
+            username: Some(user),
+            password: Some(password.expose().to_owned()),
+            ..credentials
+        },
+        SignInAs::Token(token) => {
+            DockerCredentials { identitytoken: Some(token.expose().to_owned()), ..credentials }
+        }
+    }
 }
 
 fn has_tag(reference: &str) -> bool {

@@ -21,6 +21,7 @@ use super::output::Output;
 use super::owner::Owner;
 use super::pool::{Lifetime, Pool, PoolSettings};
 use super::spec::{USER, Wanted};
+use crate::artifact::Artifacts;
 use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
@@ -87,6 +88,8 @@ pub struct Surroundings<'a> {
     pub owner: Owner,
     /// What it may do and use up.
     pub policy: Policy,
+    /// Who the gateway is to registries.
+    pub artifacts: &'a Artifacts,
     /// By which its containers get out.
     pub egress: &'a Egress,
     /// Which of its tools are offered, and as what.
@@ -125,8 +128,8 @@ impl DockerServer {
     /// # Errors
     /// See [`StartError`].
     pub async fn prepare(options: DockerOptions, around: Surroundings<'_>) -> Result<Self, StartError> {
-        let Surroundings { engine, owner, policy, egress, naming, observer, progress } = around;
-        let image = image::resolve(engine, &options.image, progress).await?;
+        let Surroundings { engine, owner, policy, artifacts, egress, naming, observer, progress } = around;
+        let image = image::resolve(engine, &options.image, artifacts, progress).await?;
         if !image.has_command && options.command.is_empty() {
             return Err(StartError::NoCommand { image: options.image });
         }

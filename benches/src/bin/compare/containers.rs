@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use benches::fixture::{invocation, root};
 use benches::table::{Quantity, Reach, Row};
+use toolgate_runtime::artifact::{Artifacts, ArtifactsOptions};
 use toolgate_runtime::docker::{
     Address, DockerEngine, DockerError, DockerOptions, DockerServer, Identity, Lifetime, Surroundings, clear,
 };
@@ -100,6 +101,7 @@ async fn prepare(
         engine,
         owner: identity.owner("bench"),
         policy: Policy::default(),
+        artifacts: &Artifacts::open(ArtifactsOptions::default()).expect("no settings"),
         egress: &Egress::default(),
         naming: &Default::default(),
         observer: Arc::new(Ignore),

@@ -172,3 +172,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_images_name_is_read_as_docker_reads_it() {
+    for (image, registry, repository) in [
+        ("time", "docker.io", "library/time"),
+        ("mcp/time:1.2", "docker.io", "mcp/time"),
+        ("docker.io/mcp/time@sha256:00", "docker.io", "mcp/time"),
+        ("ghcr.io/acme/tools/time:1@sha256:00", "ghcr.io", "acme/tools/time"),
+        ("localhost/time", "localhost", "time"),
+        ("127.0.0.1:5000/time:1", "127.0.0.1:5000", "time"),
+    ] {
+        assert_eq!(of_image(image), (registry.to_owned(), repository.to_owned()), "{image}");
+    }
+}

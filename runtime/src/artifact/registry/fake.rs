@@ -28,11 +28,18 @@ pub(in crate::artifact) struct Hit {
     /// Path and query.
     pub(in crate::artifact) path: String,
     pub(in crate::artifact) authorization: Option<String>,
+    pub(in crate::artifact) headers: http::HeaderMap,
     pub(in crate::artifact) body: Bytes,
     /// How often this path was asked before.
     pub(in crate::artifact) before: usize,
     /// `127.0.0.1:PORT` of the registry.
     pub(in crate::artifact) host: String,
+}
+
+impl Hit {
+    pub(in crate::artifact) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 /// How an answer ends.
@@ -143,6 +150,7 @@ impl State {
             method: head.method.to_string(),
             path,
             authorization: authorization.map(|value| value.to_str().unwrap().to_owned()),
+            headers: head.headers.clone(),
             body: body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
             before,
             host: self.host.clone(),

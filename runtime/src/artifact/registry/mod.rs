@@ -23,7 +23,8 @@ use super::digest::Digest;
 use super::error::ArtifactError;
 use super::fetch::ArtifactsOptions;
 use super::format::{self, MAX_MANIFEST};
-use super::reference::{DEFAULT_TAG, OciReference};
+use super::reference::{self, DEFAULT_TAG, OciReference};
+use crate::secret::Secret;
 use auth::Authorization;
 pub use ecr::Aws;
 use http::{Http, Limit, Request};
@@ -67,6 +68,24 @@ impl Action {
             Self::Push => "pushing to",
         }
     }
+}
+
+/// What an engine needs to sign in to a registry.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// `host[:port]`; `docker.io` for Docker's own.
+    pub registry: String,
+    /// Who signs in.
+    pub who: SignInAs,
+}
+
+/// Who signs in to a registry.
+#[derive(Clone, Debug)]
+pub enum SignInAs {
+    /// A user with a password or an access token.
+    User(String, Secret),
+    /// Whoever has an identity token.
+    Token(Secret),
 }
 
 /// One fetch from, or push to, one repository.
@@ -123,6 +142,17 @@ impl Registries {
             Some(found) => Ok(Some(found)),
             None => self.docker.credentials(registry, repository).await,
         }
+    }
+
+    /// Who an engine is to say that it is, to bring an image.
+    pub(super) async fn sign_in(&self, image: &str) -> Result<Option<SignIn>, ArtifactError> {
+        let (registry, repository) = reference::of_image(image);
+        let found = self.credentials(&registry, &repository).await?;
+        let secret = found.map(|credentials| match credentials {
+            docker::Credentials::Password { user, password } => SignInAs::User(user, Secret::from(password)),
+            docker::Credentials::Identity(token) => SignInAs::Token(Secret::from(token)),
+        });
+        Ok(secret.map(|who| SignIn { registry, who }))
     }
 
     pub(super) fn session<'a>(&'a self, reference: &'a OciReference, action: Action) -> Session<'a> {

@@ -136,7 +136,7 @@ async fn an_environment_that_makes_no_sense_fails_who_uses_ecr_alone() {
         (&[("AWS_ACCESS_KEY_ID", "AKIA")][..], "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"),
         (
             &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/role")],
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI is `http://example.com/role`: without TLS only loopback and the agents of ECS and EKS may be asked",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI is `http://example.com/role`: without TLS only loopback and the agents of EC2, ECS and EKS may be asked",
         ),
         (
             &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@evil.example/role")],
@@ -182,4 +182,57 @@ async fn the_token_for_the_agent_is_read_from_its_file_each_time() {
 fn nothing_of_the_keys_is_printed() {
     let aws = environment(&[("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "the-secret-key")]);
     assert!(!format!("{aws:?}").contains("the-secret-key"));
+}
+
+/// A host of EC2: without a token it answers nothing.
+fn host(hit: &Hit) -> Option<Reply> {
+    let asks_with_token = hit.header("x-aws-ec2-metadata-token") == Some("token-of-the-host");
+    Some(match hit.path.as_str() {
+        "/" => reply(200, PASSWORD),
+        "/latest/api/token" if hit.method == "PUT" => {
+            assert_eq!(hit.header("x-aws-ec2-metadata-token-ttl-seconds"), Some("60"));
+            reply(200, "token-of-the-host")
+        }
+        _ if !asks_with_token => reply(401, ""),
+        "/latest/meta-data/iam/security-credentials/" => reply(200, "toolgate-host\nanother"),
+        "/latest/meta-data/iam/security-credentials/toolgate-host" => reply(200, KEYS),
+        _ => reply(404, ""),
+    })
+}
+
+fn on_a_host(fake: &Fake, more: &[(&str, &str)]) -> Aws {
+    let (metadata, api) = (format!("http://{}", fake.host), format!("http://{}/", fake.host));
+    let own = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.as_str()), ("AWS_ENDPOINT_URL_ECR", &api)];
+    environment(&[&own, more].concat())
+}
+
+#[tokio::test]
+async fn the_role_of_a_host_is_asked_for_by_a_token() {
+    let fake = start(host).await;
+    let found = credentials(&fake, on_a_host(&fake, &[]), REGISTRY).await.unwrap();
+    assert!(matches!(found, Some(Credentials::Password { user, .. }) if user == "AWS"));
+    let expected = [
+        "PUT /latest/api/token",
+        "GET /latest/meta-data/iam/security-credentials/",
+        "GET /latest/meta-data/iam/security-credentials/toolgate-host",
+        "POST /",
+    ];
+    assert_eq!(fake.hits(), expected);
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_to_be_asked_is_not_and_one_of_odd_words_is_told() {
+    let fake = start(host).await;
+    let off = on_a_host(&fake, &[("AWS_EC2_METADATA_DISABLED", "true")]);
+    assert!(credentials(&fake, off, REGISTRY).await.unwrap().is_none());
+    assert_eq!(fake.hits(), Vec::<String>::new());
+    for roles in ["", "../../../api/token", "a/b", "<html>"] {
+        let fake = start(move |hit| match hit.path.as_str() {
+            "/latest/meta-data/iam/security-credentials/" => Some(reply(200, roles)),
+            _ => host(hit),
+        });
+        let fake = fake.await;
+        let error = credentials(&fake, on_a_host(&fake, &[]), REGISTRY).await.unwrap_err().to_string();
+        assert!(error.ends_with("127.0.0.1, which has the keys of the role, names no role"), "{error}");
+    }
 }
