@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -46,6 +47,8 @@ pub struct Gateway {
     tools_ttl: Duration,
     servers_of_mcp: bool,
     stopping: AtomicBool,
+    /// Told of each catalog, and of the end.
+    catalogs: watch::Sender<()>,
 }
 
 impl Gateway {
@@ -66,12 +69,14 @@ impl Gateway {
             tools_ttl: settings.tools_ttl,
             servers_of_mcp: settings.servers_of_mcp,
             stopping: AtomicBool::new(false),
+            catalogs: watch::Sender::new(()),
         }
     }
 
     /// Swaps the catalog. Requests under way end with the one they began with.
     pub fn replace(&self, catalog: Catalog) {
         self.catalog.store(Some(Arc::new(catalog)));
+        self.catalogs.send_replace(());
     }
 
     /// The current catalog; `None` before the first.
@@ -91,12 +96,18 @@ impl Gateway {
     /// Begins the end: from now on it says that it is not ready. Calls are answered as ever.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.catalogs.send_replace(());
     }
 
     /// Whether the end has begun.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Hears of each catalog that takes the place of another, and of the end.
+    pub(crate) fn catalogs(&self) -> watch::Receiver<()> {
+        self.catalogs.subscribe()
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

@@ -8,14 +8,17 @@ use e2e::process;
 use e2e::site::Site;
 use serde_json::json;
 
-use super::support::{Docked, failed_with, label, went_well};
+use super::support::{Docked, failed_with, label, networks, volumes, went_well};
 
 #[tokio::test]
 async fn five_hundred_calls_with_crashes_leave_nothing() {
-    let docked =
-        Docked::start("[servers.odd.container]\ncontainers = 4\n[servers.odd.limits]\ndeadline = \"60s\"")
-            .await;
-    let networks = docked.engine.docker(&["network", "ls", "--quiet"]);
+    let docked = Docked::start(
+        "[servers.odd.container]\ncontainers = 4\n[servers.odd.limits]\ndeadline = \"60s\"\n\
+         [servers.odd.grants]\nhttp = [\"GET https://api.example.com/v1/*\"]",
+    )
+    .await;
+    let made = || (networks(&docked.engine, &docked.label()), volumes(&docked.engine, &docked.label()));
+    assert_eq!(made(), (1, 1));
     let pid = docked.gateway.pid();
     docked.engine.settles_at(&docked.label(), 1).await;
     let before = (descriptors(pid), process::children(pid).len());
@@ -37,7 +40,7 @@ async fn five_hundred_calls_with_crashes_leave_nothing() {
         worker.await.unwrap();
     }
     docked.engine.settles_at(&docked.label(), 1).await;
-    assert_eq!(docked.engine.docker(&["network", "ls", "--quiet"]), networks);
+    assert_eq!(made(), (1, 1));
     // A connection to the engine is kept a while for the next request.
     let kept = 16;
     let after = descriptors(pid);
@@ -45,6 +48,9 @@ async fn five_hundred_calls_with_crashes_leave_nothing() {
     assert_eq!(process::children(pid).len(), before.1);
     let zombies = process::all().filter(|child| process::parent(*child) == Some(pid)).count();
     assert_eq!(zombies, 0);
+    let Docked { engine, site, gateway } = docked;
+    tokio::task::spawn_blocking(|| gateway.terminate()).await.unwrap();
+    assert_eq!((networks(&engine, &label(&site)), volumes(&engine, &label(&site))), (0, 0));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boxed;
+mod changes;
 mod contract;
 mod engines;
 mod hardened;

@@ -64,3 +64,13 @@ pub(crate) fn went_well(result: &Value) -> &str {
     assert_ne!(result["isError"], true, "{result}");
     text(result)
 }
+
+/// Networks with that label.
+pub(crate) fn networks(engine: &Engine, label: &str) -> usize {
+    engine.docker(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
+}
+
+/// Volumes with that label.
+pub(crate) fn volumes(engine: &Engine, label: &str) -> usize {
+    engine.docker(&["volume", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
+}

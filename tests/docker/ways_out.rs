@@ -14,7 +14,7 @@ use e2e::site::Site;
 use e2e::upstream::{Upstream, authority};
 use serde_json::json;
 
-use super::support::{Docked, READY, label, text, went_well};
+use super::support::{Docked, READY, label, networks, text, volumes, went_well};
 
 /// A secret that no container holds.
 const CANARY: &str = "canary-2b7e1516";
@@ -413,12 +413,4 @@ fn a_port_that_the_machine_has_in_use_is_refused_and_said_so() {
     assert!(told.contains("get out by the gateway alone, which can't listen for them on 1"), "{told}");
     assert!(told.contains(&format!(":{port}: something else listens there, or on all addresses")), "{told}");
     assert_eq!(networks(&Engine::of_the_machine(), &label(&site)), 0, "nothing is left of it");
-}
-
-fn networks(engine: &Engine, label: &str) -> usize {
-    engine.docker(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
-}
-
-fn volumes(engine: &Engine, label: &str) -> usize {
-    engine.docker(&["volume", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()
 }

@@ -84,6 +84,11 @@ impl Lists {
 }
 
 impl Pages {
+    /// By which it is told from a list with other entries.
+    pub(crate) fn fingerprint(&self) -> [u8; 8] {
+        self.fingerprint
+    }
+
     /// Writes entries as pages of `size`.
     pub(super) fn write(list: List, entries: &[Vec<u8>], size: usize) -> Self {
         let fingerprint = fingerprint(entries);

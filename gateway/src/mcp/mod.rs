@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod changes;
 pub mod discover;
 pub mod envelope;
 pub mod era;
@@ -27,8 +28,15 @@ pub mod tools_call;
 pub(crate) const SERVER_INFO: &str =
     concat!(r#"{"name":"toolgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
-/// The capabilities of every revision, as JSON: tools, whose list never changes under a client without its
-/// asking again; and what servers that speak MCP themselves may have besides, where there are any.
-pub(crate) fn capabilities(servers: bool) -> &'static str {
-    if servers { r#"{"logging":{},"prompts":{},"resources":{},"tools":{}}"# } else { r#"{"tools":{}}"# }
+/// The capabilities of a revision, as JSON: tools, and what servers that speak MCP themselves may have
+/// besides, where there are any. Clients of sessions are told when lists change; others ask again.
+pub(crate) fn capabilities(servers: bool, is_told: bool) -> &'static str {
+    match (servers, is_told) {
+        (false, false) => r#"{"tools":{}}"#,
+        (true, false) => r#"{"logging":{},"prompts":{},"resources":{},"tools":{}}"#,
+        (false, true) => r#"{"tools":{"listChanged":true}}"#,
+        (true, true) => {
+            r#"{"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true},"tools":{"listChanged":true}}"#
+        }
+    }
 }

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::mcp::answer::{Answer, Context, Conversation, ask};
 use crate::mcp::batch::Batch;
+use crate::mcp::changes::Changes;
 use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request};
 use crate::mcp::era::{self, Era};
 use crate::mcp::flight::Flight;
@@ -105,6 +106,8 @@ pub async fn serve(
         biased;
         () = &mut stop => true,
         ended = lines(&client, BufReader::new(input), &mut running) => ended.map(|()| false)?,
+        // Ends with the gateway, as `stop` does.
+        () = client.tell_changes() => true,
         written = &mut writer => return gone_is_fine(written?),
     };
     // With the last request the last sender goes, and the writer ends.
@@ -362,6 +365,16 @@ impl Client {
                 }
             };
             self.tell(message).await;
+        }
+    }
+
+    /// Tells of lists that change, once there is a session.
+    async fn tell_changes(&self) {
+        let mut changes = Changes::since_now(Arc::clone(&self.gateway), self.context.clone());
+        while let Some(message) = changes.next().await {
+            if self.session().is_some() {
+                self.tell(message).await;
+            }
         }
     }
 

@@ -174,8 +174,9 @@ fn host(wanted: &Wanted, policy: &Policy, out: Option<&WayOut>) -> HostConfig {
 
 /// What is writable: `/tmp`, and what the image calls volumes, unless a grant is mounted there.
 fn rooms(wanted: &Wanted, policy: &Policy) -> HashMap<String, String> {
-    let granted = |path: &&String| policy.grants.files().iter().any(|grant| grant.guest() == path.as_str());
-    let volumes = wanted.volumes.iter().filter(|path| !granted(path)).cloned();
+    let granted = |path: &str| policy.grants.files().iter().any(|grant| grant.guest() == path);
+    let has_place = |path: &&String| !granted(path) && path.as_str() != trust::FOLDER;
+    let volumes = wanted.volumes.iter().filter(has_place).cloned();
     std::iter::once("/tmp".to_owned()).chain(volumes).map(|path| (path, TMPFS.to_owned())).collect()
 }
 

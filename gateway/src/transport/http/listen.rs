@@ -202,8 +202,11 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
         async move {
             let busy = Phase::busy(&connection);
             let mut reply = route(&shared, &connection, request).await;
-            if let Either::Right(events) = reply.body_mut() {
-                events.keep(busy);
+            if let Either::Right(stream) = reply.body_mut() {
+                match &mut **stream {
+                    Either::Left(events) => events.keep(busy),
+                    Either::Right(listening) => listening.keep(busy),
+                }
             }
             Ok::<_, Infallible>(reply)
         }

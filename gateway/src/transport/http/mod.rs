@@ -11,6 +11,7 @@ mod cors;
 mod events;
 mod hosts;
 mod listen;
+mod listening;
 mod post;
 mod reply;
 mod route;

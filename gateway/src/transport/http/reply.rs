@@ -8,6 +8,7 @@ use http_body_util::{Either, Full};
 
 use super::accept::Format;
 use super::events::Events;
+use super::listening::Listening;
 use crate::error::Error;
 use crate::mcp::headers::SESSION_ID;
 use crate::mcp::id::Id;
@@ -16,7 +17,10 @@ use crate::respond;
 use crate::transport::budget::Share;
 
 /// A response with its whole body, or with one that is yet to come.
-pub(super) type Reply = Response<Either<Full<Bytes>, Events>>;
+pub(super) type Reply = Response<Either<Full<Bytes>, Box<Stream>>>;
+
+/// A body that comes bit by bit.
+pub(super) type Stream = Either<Events, Listening>;
 
 /// The frame of a message in an event stream: what is before it and after it.
 const EVENT: (&[u8], &[u8]) = (b"event: message\ndata: ", b"\n\n");
@@ -40,10 +44,15 @@ pub(super) fn message(
 
 /// A stream of messages.
 pub(super) fn events(events: Events) -> Reply {
-    as_events(Either::Right(events))
+    as_events(Either::Right(Box::new(Either::Left(events))))
 }
 
-fn as_events(body: Either<Full<Bytes>, Events>) -> Reply {
+/// A stream of what belongs to no request.
+pub(super) fn listening(listening: Listening) -> Reply {
+    as_events(Either::Right(Box::new(Either::Right(listening))))
+}
+
+fn as_events(body: Either<Full<Bytes>, Box<Stream>>) -> Reply {
     let mut reply = Response::new(body);
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

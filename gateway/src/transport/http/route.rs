@@ -7,7 +7,7 @@ use super::accept::Format;
 use super::listen::{Connection, Shared};
 use super::reply::{self, Reply};
 use super::stream::Phase;
-use super::{cors, post, status};
+use super::{cors, listening, post, status};
 use crate::auth::Principal;
 use crate::catalog::View;
 use crate::error::Error;
@@ -85,9 +85,13 @@ async fn mcp(
             let context = context(shared, server, &request)?;
             post::delete(shared, &context.principal, &request)
         }
+        Method::GET => {
+            let context = context(shared, server, &request)?;
+            listening::open(shared, context, &request)
+        }
         // Browsers ask it without a key.
         Method::OPTIONS if is_page => Ok(cors::preflight()),
-        _ => Err(Error::MethodNotAllowed("POST, DELETE")),
+        _ => Err(Error::MethodNotAllowed("GET, POST, DELETE")),
     }
 }
 

@@ -271,3 +271,18 @@ async fn what_a_call_tells_is_written_before_its_answer() {
     assert_eq!(host.receive().await["method"], "notifications/message");
     assert_eq!(host.receive().await["id"], 1);
 }
+
+#[tokio::test]
+async fn a_client_with_a_session_hears_of_lists_that_change() {
+    let (gateway, fake) = fake::gateway();
+    let mut host = start_gateway(Arc::clone(&gateway), fake, StdioSettings::default());
+    let other =
+        |tool: &str| fake::catalog(vec![fake::entry("fake", Fake::new(&[(tool, fake::Does::Echo)]) as _)]);
+    // Before there is a session nobody is told.
+    gateway.replace(other("before"));
+    let answer = host.initialize("2025-11-25").await;
+    assert_eq!(answer["result"]["capabilities"]["tools"]["listChanged"], true, "{answer}");
+    gateway.replace(other("after"));
+    let told = host.receive().await;
+    assert_eq!(told, json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }));
+}

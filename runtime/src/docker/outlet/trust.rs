@@ -15,7 +15,7 @@ use crate::docker::leftover::Leftover;
 use crate::docker::owner::Owner;
 
 /// The folder in containers.
-const FOLDER: &str = "/run/toolgate";
+pub(in crate::docker) const FOLDER: &str = "/run/toolgate";
 
 /// The file's name there.
 const FILE: &str = "authorities.pem";

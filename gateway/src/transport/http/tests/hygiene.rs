@@ -55,12 +55,12 @@ async fn a_page_of_an_allowed_origin_may_call_and_read() {
     let answer = preflight.send(&served).await;
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
-    assert_eq!(answer.header("access-control-allow-methods"), Some("POST, DELETE"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
     let allowed = answer.header("access-control-allow-headers").unwrap();
     for header in ["content-type", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"] {
         assert!(allowed.split(", ").any(|name| name == header), "{header}");
     }
-    let refusal = Ask::new("GET", "/mcp");
+    let refusal = Ask::new("PUT", "/mcp");
     for (ask, status) in [(call("fake__echo"), 200), (call("fake__no"), 200), (refusal, 405)] {
         let answer = page(ask.clone()).send(&served).await;
         assert_eq!(answer.status, status);

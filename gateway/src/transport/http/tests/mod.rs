@@ -2,6 +2,7 @@
 
 mod hygiene;
 mod keys;
+mod listening;
 mod messages;
 mod notices;
 mod offered;

@@ -123,14 +123,6 @@ async fn a_session_ends_when_deleted() {
 }
 
 #[tokio::test]
-async fn there_is_no_stream_to_get() {
-    let served = start().await;
-    let answer = Ask::new("GET", "/mcp").header("accept", "text/event-stream").send(&served).await;
-    assert_eq!(answer.status, 405);
-    assert_eq!(answer.header("allow"), Some("POST, DELETE"));
-}
-
-#[tokio::test]
 async fn an_unsupported_version_header_is_400() {
     let served = start().await;
     let token = open(&served, "2025-06-18").await;

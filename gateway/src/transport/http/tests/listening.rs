@@ -1,0 +1,187 @@
+//! The stream of a session, on which it hears of lists that change.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use http_body_util::BodyExt;
+
+use super::*;
+use crate::auth::Principal;
+use crate::catalog::View;
+use crate::mcp::answer::Context;
+use crate::mcp::revision::Revision;
+use crate::transport::http::listening::Listening;
+
+/// Opens a session and its stream; what came of the stream grows in the background.
+struct Stream {
+    token: String,
+    seen: Arc<Mutex<String>>,
+    ended: Arc<AtomicBool>,
+    reader: JoinHandle<()>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Stream {
+    async fn open(served: &Served, path: &str) -> Self {
+        let info = json!({ "name": "test", "version": "0" });
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
+        let answer = Ask::post(&request(0, "initialize", params)).send(served).await;
+        let capabilities = &answer.json()["result"]["capabilities"];
+        assert_eq!(capabilities["tools"]["listChanged"], true, "{capabilities}");
+        let token = answer.header("mcp-session-id").unwrap().to_owned();
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(&get(path, &token).bytes()).await.unwrap();
+        let (seen, ended) = (Arc::<Mutex<String>>::default(), Arc::<AtomicBool>::default());
+        let (sees, ends) = (Arc::clone(&seen), Arc::clone(&ended));
+        let reader = tokio::spawn(async move {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut bytes).await {
+                let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+                let is_last = text.ends_with("\r\n0\r\n\r\n") || text == "0\r\n\r\n";
+                sees.lock().unwrap().push_str(&text);
+                if is_last {
+                    break;
+                }
+            }
+            ends.store(true, Ordering::SeqCst);
+        });
+        let opened = Self { token, seen, ended, reader };
+        until("the head of the stream", || opened.seen().contains("text/event-stream")).await;
+        opened
+    }
+
+    fn seen(&self) -> String {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The methods of the notifications so far.
+    fn told(&self) -> Vec<String> {
+        let seen = self.seen();
+        let messages = seen.lines().filter_map(|line| line.strip_prefix("data: "));
+        let method = |message: &str| {
+            let message: Value = serde_json::from_str(message).unwrap();
+            assert!(message.get("id").is_none(), "{message}");
+            message["method"].as_str().unwrap().to_owned()
+        };
+        messages.map(method).collect()
+    }
+}
+
+fn get(path: &str, token: &str) -> Ask {
+    let ask = Ask::new("GET", path).header("accept", "text/event-stream");
+    ask.header("mcp-session-id", token).header("mcp-protocol-version", "2025-11-25")
+}
+
+/// A catalog of one server with one tool of that name.
+fn catalog(server: &str, tool: &str) -> Catalog {
+    fake::catalog(vec![fake::entry(server, Fake::new(&[(tool, fake::Does::Echo)]) as _)])
+}
+
+const TOOLS: &str = "notifications/tools/list_changed";
+
+#[tokio::test]
+async fn a_session_hears_of_lists_that_change_and_of_nothing_else() {
+    let served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    served.gateway.replace(catalog("fake", "other"));
+    until("a word of it", || stream.told() == [TOOLS]).await;
+    // The same again is no change; if it were told, it would be before the next one.
+    served.gateway.replace(catalog("fake", "other"));
+    tokio::task::yield_now().await;
+    served.gateway.replace(catalog("fake", "third"));
+    until("a word of the next", || stream.told() == [TOOLS, TOOLS]).await;
+    let prompting = Fake::of_mcp("prompt", "a:b", "a:{c}");
+    served.gateway.replace(fake::catalog(vec![fake::entry("fake", prompting as _)]));
+    until("prompts and resources", || stream.told().len() >= 5).await;
+    let told = stream.told();
+    assert_eq!(
+        told[2..],
+        [TOOLS, "notifications/prompts/list_changed", "notifications/resources/list_changed"]
+    );
+}
+
+#[tokio::test]
+async fn a_change_of_another_server_is_none_for_the_stream_of_one() {
+    let served = start().await;
+    served.gateway.replace(fake::catalog(vec![
+        fake::entry("one", Fake::new(&[("a", fake::Does::Echo)]) as _),
+        fake::entry("two", Fake::new(&[("b", fake::Does::Echo)]) as _),
+    ]));
+    let stream = Stream::open(&served, "/mcp/one").await;
+    let all = Stream::open(&served, "/mcp").await;
+    served.gateway.replace(fake::catalog(vec![
+        fake::entry("one", Fake::new(&[("a", fake::Does::Echo)]) as _),
+        fake::entry("two", Fake::new(&[("c", fake::Does::Echo)]) as _),
+    ]));
+    until("a word of it", || all.told() == [TOOLS]).await;
+    assert_eq!(stream.told(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_stream_needs_a_session_and_a_client_that_reads_events() {
+    let served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    let token = &stream.token;
+    for (ask, status) in [
+        (get("/mcp", "no-token"), 404),
+        (Ask::new("GET", "/mcp").header("accept", "text/event-stream"), 400),
+        (Ask::new("GET", "/mcp").header("accept", "application/json").header("mcp-session-id", token), 406),
+        (Ask::new("GET", "/mcp").header("mcp-session-id", token), 406),
+        (get("/mcp/none", token), 404),
+    ] {
+        assert_eq!(ask.send(&served).await.status, status);
+    }
+    let modern = Ask::new("GET", "/mcp").header("accept", "text/event-stream");
+    let answer = modern.header("mcp-protocol-version", "2026-07-28").send(&served).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    let delete = Ask::new("DELETE", "/mcp").header("mcp-session-id", &stream.token);
+    assert_eq!(delete.send(&served).await.status, 204);
+    served.gateway.replace(catalog("fake", "other"));
+    until("the end", || stream.ended.load(Ordering::SeqCst)).await;
+    assert_eq!(stream.told(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn streams_do_not_hold_up_the_end_of_the_gateway() {
+    let mut served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    served.stop.take().unwrap().send(()).unwrap();
+    until("the end of the stream", || stream.ended.load(Ordering::SeqCst)).await;
+    tokio::time::timeout(Duration::from_secs(5), served.done).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_is_gone_is_let_go_of() {
+    // Room for a stream and for what opens the next session.
+    let served = start_with(HttpSettings { connections: 2, ..HttpSettings::default() }).await;
+    for _ in 0..20 {
+        drop(Stream::open(&served, "/mcp").await);
+        let free = async || call("fake__echo").send(&served).await.status == 200;
+        while !(free().await && free().await) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_stream_shows_signs_of_life() {
+    let (gateway, _fake) = fake::gateway();
+    let context = Context { principal: Principal::local(), view: View::All };
+    let token = gateway.sessions().open(&context.principal, Revision::V2025_11_25);
+    let mut body = Listening::new(gateway, context, token, Duration::from_millis(10));
+    for _ in 0..3 {
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), ":\n\n");
+    }
+}

@@ -1,0 +1,40 @@
+//! Lists that change, as the official SDK hears of it: of a container that changes its tools, and of an engine
+//! that comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::service::NotificationContext;
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient};
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::support::{Docked, READY, went_well};
+
+/// A client that hears of tools that change.
+#[derive(Clone, Default)]
+struct Hears(Arc<Notify>);
+
+impl ClientHandler for Hears {
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn a_client_hears_of_tools_that_its_server_changes() {
+    let docked = Docked::start("[servers.odd.container]\nlifetime = \"warm\"").await;
+    docked.gateway.logged_within(Duration::from_secs(30), READY).await;
+    let hears = Hears::default();
+    let transport = StreamableHttpClientTransport::from_uri(docked.gateway.url("/mcp/odd"));
+    let client =
+        hears.clone().serve_with_lifecycle(transport, ClientLifecycleMode::Initialize).await.unwrap();
+    let has_later = async || client.list_all_tools().await.unwrap().iter().any(|tool| tool.name == "later");
+    assert!(!has_later().await);
+    went_well(&docked.client().call("change-tools", json!({})).await);
+    timeout(Duration::from_secs(10), hears.0.notified()).await.expect("a word of it");
+    assert!(has_later().await);
+    client.cancel().await.unwrap();
+}
