@@ -17,13 +17,14 @@ fn every_command_explains_itself_with_an_example() {
     pin!("help", site.run(&["--help"]));
     let commands = [
         "serve", "stdio", "call", "list", "inspect", "check", "audit", "doctor", "health", "pull", "push",
-        "key",
+        "key", "import",
     ];
     for command in commands {
         let run = site.run(&[command, "--help"]);
         assert!(run.stdout.contains("Example:"), "{command}");
         pin!(format!("help-{command}"), run);
     }
+    pin!("help-import-docker-catalog", site.run(&["import", "docker-catalog", "--help"]));
 }
 
 #[test]

@@ -146,8 +146,8 @@ impl Sandbox for Component {
     async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
         let prepared = Arc::clone(&self.prepared);
         let Some(habit) = self.habit(&invocation.target) else {
-            // Not by way of `run`: its future would be a part of this one, and be moved with each call.
-            return Err(CallError::Internal("there is no such tool".to_owned()));
+            // In a box: as a part of this future it would be moved with each call that goes well.
+            return Box::pin(call::run(prepared, invocation, 0)).await;
         };
         let few = invocation.arguments.get().len() <= FEW_ARGUMENTS;
         let begin = if few { Begin::Here } else { Begin::There };
