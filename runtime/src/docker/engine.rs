@@ -1,10 +1,12 @@
 //! A connection to a Docker Engine API: whether it answers, and what it says.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use tokio::time::{sleep, timeout};
@@ -30,6 +32,10 @@ pub struct DockerEngine {
     /// Whether containers may still be made. Whoever makes one reads it until it is there.
     open: Arc<RwLock<bool>>,
 }
+
+/// The states of podman's containers that others have too. It has more, in which one is on its way out, and an
+/// answer with them could not be read.
+const STATES: [&str; 5] = ["created", "running", "paused", "removing", "exited"];
 
 /// What an engine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +110,27 @@ impl DockerEngine {
         let version = docker.version().await?;
         let known = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
         Ok(About { version: known(version.version), architecture: known(version.arch) })
+    }
+
+    /// Whether it is podman, which gives a network its address on the machine only once a container is on it.
+    pub(super) async fn is_podman(&self) -> bool {
+        let components = self.docker.version().await.ok().and_then(|version| version.components);
+        components.into_iter().flatten().any(|component| component.name.starts_with("Podman"))
+    }
+
+    /// Its containers with a label, if one is given; those that don't run as well, if `all` are asked for.
+    pub(super) async fn containers(
+        &self,
+        label: Option<&str>,
+        all: bool,
+    ) -> Result<Vec<ContainerSummary>, Error> {
+        let mut filters: HashMap<&str, Vec<&str>> = HashMap::new();
+        filters.extend(label.map(|label| ("label", vec![label])));
+        if all && self.is_podman().await {
+            filters.insert("status", STATES.to_vec());
+        }
+        let options = ListContainersOptionsBuilder::new().all(all).filters(&filters).build();
+        self.docker.list_containers(Some(options)).await
     }
 
     /// A right to make a container, to be kept until it is there; `None` at the end of the process.

@@ -11,7 +11,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bollard::query_parameters::ListContainersOptionsBuilder;
 use rustix::fs::{FlockOperation, flock};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -137,9 +136,7 @@ async fn remove_where(
     chosen: impl Fn(&HashMap<String, String>) -> bool,
 ) -> Result<usize, DockerError> {
     let label = format!("{label}={value}");
-    let filters = HashMap::from([("label", vec![label.as_str()])]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let listed = engine.docker().list_containers(Some(options)).await;
+    let listed = engine.containers(Some(&label), true).await;
     let listed = listed.map_err(|error| engine.refused("list containers", &error))?;
     let mut removals = JoinSet::new();
     for container in listed {

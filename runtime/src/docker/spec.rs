@@ -29,9 +29,6 @@ const OPEN_FILES: i64 = 4096;
 /// Bytes of the only place that is writable without a grant: memory, and counted as such.
 const TMPFS: &str = "rw,noexec,nosuid,nodev,size=67108864,mode=1777";
 
-/// Bytes of `/dev/shm`, which counts as memory too.
-const SHARED_MEMORY: i64 = 16 * 1024 * 1024;
-
 /// Time that a container has to end when it is asked to, in seconds.
 const STOP_TIMEOUT: i64 = 5;
 
@@ -157,12 +154,12 @@ fn host(wanted: &Wanted, policy: &Policy, out: Option<&WayOut>) -> HostConfig {
         memory_swap: Some(memory),
         #[allow(clippy::cast_possible_truncation, reason = "a number of processors is small")]
         nano_cpus: Some((wanted.cpus * NANOS) as i64),
-        shm_size: Some(SHARED_MEMORY),
         ulimits: Some(vec![ulimit("nofile", files), ulimit("core", 0)]),
         init: Some(true),
         network_mode: Some(out.map_or_else(|| "none".to_owned(), |out| out.network.clone())),
         dns: out.map(|_| vec![NO_NAMES.to_owned()]),
         extra_hosts: out.map(|out| out.hosts.clone()),
+        // So there is no `/dev/shm` either, and podman refuses to be told a size of it.
         ipc_mode: Some("none".to_owned()),
         mounts: Some(mounts(policy, out)),
         // The gateway hears what it prints; a copy on the engine's disk would only grow.

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -56,6 +56,9 @@ const UNANSWERED: u32 = 3;
 /// Time until the next connection is taken, after one could not be.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 1024;
+
 /// Bytes of a container's password.
 const PASSWORD: usize = 16;
 
@@ -76,6 +79,8 @@ struct Shared {
     policy: Arc<Policy>,
     egress: Egress,
     place: Place,
+    /// Whether the machine gets its address there only with the first container.
+    is_late: bool,
     authority: Authority,
     /// Hears of what nobody knows the container.
     server: Arc<Output>,
@@ -128,6 +133,7 @@ impl Outlet {
             policy: Arc::clone(policy),
             egress: egress.clone(),
             place,
+            is_late: engine.is_podman().await,
             authority,
             server,
             passes: Arc::clone(&passes),
@@ -194,10 +200,22 @@ async fn open(
 ) -> Result<SocketAddr, StartError> {
     let wanted = SocketAddrV4::new(place.gateway, port);
     let failed = |error| StartError::Outlet { address: wanted.into(), cause: why(&error) };
-    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let listener = match TcpListener::bind(wanted).await {
+        Err(error) if shared.is_late && error.kind() == io::ErrorKind::AddrNotAvailable => bind_ahead(wanted),
+        bound => bound,
+    };
+    let listener = listener.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     listeners.spawn(accept(listener, Arc::new(door), Arc::clone(shared)));
     Ok(address)
+}
+
+/// Listens at an address that the machine is yet to get.
+fn bind_ahead(wanted: SocketAddrV4) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    sockopt::set_ip_freebind(&socket, true)?;
+    socket.bind(wanted.into())?;
+    socket.listen(BACKLOG)
 }
 
 /// Why the gateway can't listen, with what to do about it.
@@ -272,6 +290,14 @@ mod tests {
         // An address for documentation, RFC 5737: no machine has it.
         let error = std::net::TcpListener::bind("192.0.2.1:0").unwrap_err();
         assert!(why(&error).contains("run the gateway on the engine's"), "{}", why(&error));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_machine_is_yet_to_get_is_listened_at() {
+        let wanted = SocketAddrV4::new([192, 0, 2, 1].into(), 0);
+        assert!(TcpListener::bind(wanted).await.is_err());
+        let listener = bind_ahead(wanted).unwrap();
+        assert_eq!(listener.local_addr().unwrap().ip().to_string(), "192.0.2.1");
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptionsBuilder, ListImagesOptions, LogsOptionsBuilder,
-    StatsOptionsBuilder,
+    InspectContainerOptions, ListImagesOptions, LogsOptionsBuilder, StatsOptionsBuilder,
 };
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -106,8 +105,7 @@ fn failed(error: Error) -> CallError {
 
 async fn containers(engine: &DockerEngine, asked: &Listing) -> Result<Value, CallError> {
     let limit = limit(asked.limit)?;
-    let options = ListContainersOptionsBuilder::new().all(asked.all).build();
-    let found = engine.docker().list_containers(Some(options)).await.map_err(failed)?;
+    let found = engine.containers(None, asked.all).await.map_err(failed)?;
     let shown = found.iter().take(limit).map(|one| {
         let names = one.names.iter().flatten().map(|name| name.trim_start_matches('/'));
         json!({
