@@ -1,8 +1,9 @@
 //! The built-in server that looks at the engine: what it shows, and what it does not.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use e2e::engine::{Engine, ODD};
+use e2e::engine::{Engine, ODD, SERVERS};
 use e2e::gateway::{Gateway, command};
 use e2e::site::Site;
 use serde_json::{Value, json};
@@ -18,37 +19,27 @@ fn granted(views: &str) -> String {
 
 /// A container of somebody else's.
 struct Other {
-    engine: Engine,
     id: String,
 }
 
 impl Other {
     fn start(name: &str) -> Self {
+        Self::run(name, ODD, &[])
+    }
+
+    fn run(name: &str, image: &str, command: &[&str]) -> Self {
         let engine = Engine::of_the_machine();
         let variable = format!("TOKEN={CANARY}");
-        let made = [
-            "run",
-            "-d",
-            "-i",
-            "--network",
-            "none",
-            "--name",
-            name,
-            "-e",
-            &variable,
-            "--log-driver",
-            "json-file",
-            ODD,
-        ];
-        let id = engine.docker(&made).trim().to_owned();
-        Self { engine, id }
+        let options = ["run", "-d", "-i", "--network", "none", "--log-driver", "json-file"];
+        let own = ["--name", name, "-e", &variable, image];
+        let id = engine.docker(&[&options, &own[..], command].concat()).trim().to_owned();
+        Self { id }
     }
 }
 
 impl Drop for Other {
     fn drop(&mut self) {
         drop(Command::new("docker").args(["rm", "-f", &self.id]).output());
-        let _ = &self.engine;
     }
 }
 
@@ -91,14 +82,27 @@ async fn it_shows_what_is_there_without_the_values_of_environments() {
 #[tokio::test]
 async fn logs_are_the_last_lines_with_their_streams() {
     let name = format!("toolgate-test-logs-{}", std::process::id());
-    let _other = Other::start(&name);
+    // Apart in time, as the two streams have no order otherwise.
+    let script = "echo one; sleep 0.3; echo two >&2; sleep 0.3; echo three; sleep 60";
+    let _other = Other::run(&name, SERVERS, &["sh", "-c", script]);
     let docked = Docked::of(&granted("\"logs\"")).await;
-    // What it prints first is an error, as a line of nothing is no message.
-    let printed = asked(&docked, "container_logs", json!({ "container": name, "tail": 5 })).await;
-    assert!(printed["structuredContent"]["lines"].is_array(), "{printed}");
-    assert_eq!(printed["structuredContent"]["cut"], false);
+    let logs = async |arguments: Value| asked(&docked, "container_logs", arguments).await;
+    let line = |stream: &str, text: &str| json!({ "stream": stream, "text": text });
+    let whole = json!({
+        "lines": [line("stdout", "one"), line("stderr", "two"), line("stdout", "three")],
+        "cut": false,
+    });
+    let end = Instant::now() + Duration::from_secs(20);
+    while logs(json!({ "container": name })).await["structuredContent"] != whole {
+        assert!(Instant::now() < end, "{}", logs(json!({ "container": name })).await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let last = logs(json!({ "container": name, "tail": 1, "timestamps": true })).await;
+    let last = last["structuredContent"]["lines"].as_array().unwrap().clone();
+    let text = last[0]["text"].as_str().unwrap();
+    assert!(last.len() == 1 && text.starts_with("20") && text.ends_with("Z three"), "{last:?}");
     for tail in [0, 1001] {
-        let refused = asked(&docked, "container_logs", json!({ "container": name, "tail": tail })).await;
+        let refused = logs(json!({ "container": name, "tail": tail })).await;
         assert!(failed_with(&refused, "arguments").contains("not from 1 to 1000"), "{refused}");
     }
 }

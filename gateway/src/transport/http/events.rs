@@ -66,7 +66,8 @@ impl Events {
     }
 }
 
-fn written(message: &[u8]) -> Bytes {
+/// A message as an event.
+pub(super) fn written(message: &[u8]) -> Bytes {
     let mut out = Vec::new();
     event(&mut out, |out| out.extend_from_slice(message));
     out.into()

@@ -15,8 +15,9 @@ use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::accept;
+use super::events::written;
 use super::listen::Shared;
-use super::reply::{self, Reply, event};
+use super::reply::{self, Reply};
 use super::stream::Busy;
 use crate::auth::Principal;
 use crate::error::Error;
@@ -96,9 +97,7 @@ impl Listening {
         };
         let Some(message) = message else { return self.end() };
         self.next = Some(next(changes));
-        let mut out = Vec::new();
-        event(&mut out, |out| out.extend_from_slice(&message));
-        Poll::Ready(Some(out.into()))
+        Poll::Ready(Some(written(&message)))
     }
 
     fn end(&mut self) -> Poll<Option<Bytes>> {
