@@ -27,7 +27,7 @@ const BATCH: usize = 64 * 1024;
 
 /// Time in which lines gather before they are written. Waking the thread for each one, and a write each,
 /// cost more than a call does.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Pause before writing again to what takes nothing and does not block either.
 const RETRY: Duration = Duration::from_millis(10);

@@ -19,6 +19,7 @@ mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::time::Duration;
 

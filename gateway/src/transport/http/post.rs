@@ -4,6 +4,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
@@ -14,6 +15,7 @@ use super::events::Events;
 use super::listen::Shared;
 use super::reply::{self, Reply};
 use super::stream::Phase;
+use super::turn;
 use crate::auth::Principal;
 use crate::error::Error;
 use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
@@ -121,7 +123,10 @@ impl<'a> Post<'a> {
         };
         let _share = whole.release(run.asked.size());
         let id = run.id.clone();
-        match self.run(run).await {
+        let began = Instant::now();
+        let answered = self.run(run).await;
+        turn::end(began).await;
+        match answered {
             Ok(reply) => reply,
             Err(error) => self.refuse(Some(&id), &error),
         }
