@@ -37,6 +37,17 @@ pub struct Policy<'a> {
     pub keys: usize,
 }
 
+/// Where a server answers, and what it is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The endpoint.
+    pub target: Target,
+    /// What requests bring along.
+    pub headers: Vec<String>,
+    /// Its process.
+    pub pid: u32,
+}
+
 /// A running server; killed on drop.
 pub struct Server {
     process: Process,
@@ -103,6 +114,11 @@ impl Server {
     /// What it uses now.
     pub fn usage(&self) -> Usage {
         usage(&self.pid().to_string()).expect("a running server")
+    }
+
+    /// Where it answers.
+    pub fn place(&self) -> Place {
+        Place { target: self.target.clone(), headers: self.headers.clone(), pid: self.pid() }
     }
 
     /// Its process.

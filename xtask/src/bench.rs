@@ -6,6 +6,7 @@
 mod languages;
 mod optional;
 mod peers;
+mod task;
 
 use std::fs;
 use std::process::Command;
@@ -23,7 +24,7 @@ const PROGRAMS: [&str; 4] = ["toolgate", "compare", "load", "echo"];
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only these parts of the table, without criterion: start, sandbox, pipeline, metering, docker, http,
-    /// memory, spin.
+    /// memory, spin, task.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
     /// Only install and build what is compared with, below target/.
@@ -46,6 +47,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let build = ["build", "--workspace", "--locked", "--release", "--bench", "cold_start"];
         process::run(setup::cargo().args(build).args(PROGRAMS.iter().flat_map(|name| ["--bin", name])))
     })?;
+    if options.only.is_empty() || options.only.iter().any(|part| part == "task") {
+        task::image()?;
+    }
     if options.only.is_empty() {
         criterion(&options.arguments)?;
     }

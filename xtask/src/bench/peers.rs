@@ -84,8 +84,7 @@ fn newer_libc(folder: &Path) -> Result<PathBuf> {
 
 /// One static program as an image, so that `docker run` starts nothing but it.
 fn image(folder: &Path, file: &Path) -> Result<()> {
-    let mut info = Command::new("docker");
-    if !process::found("docker") || !succeeds(info.arg("info")) {
+    if !has_engine() {
         return Err(Failure::new("no engine"));
     }
     let root = fresh_folder(folder, "image")?;
@@ -97,6 +96,11 @@ fn image(folder: &Path, file: &Path) -> Result<()> {
     process::run(Command::new("docker").arg("import").arg(&archive).arg(IMAGE))?;
     images::ensure_odd()?;
     write(file, IMAGE)
+}
+
+/// Whether an engine answers.
+pub(super) fn has_engine() -> bool {
+    process::found("docker") && succeeds(Command::new("docker").arg("info"))
 }
 
 fn starts(mut command: Command) -> bool {

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use benches::fixture::Guest;
 use benches::load::Report;
-use benches::process::{Cpu, Server, built, pinned};
+use benches::process::{Cpu, Place, Server, built, pinned};
 use benches::table::{Quantity, Row};
 
 /// The core of the server that is measured.
@@ -45,24 +45,29 @@ impl Load {
 
     /// Runs it to its end.
     pub(crate) fn run(&self, server: &Server) -> Report {
-        let output = self.command(server).output().expect("the load generator starts");
+        self.run_at(&server.place())
+    }
+
+    /// The same, for a server that was started otherwise.
+    pub(crate) fn run_at(&self, place: &Place) -> Report {
+        let output = self.command(place).output().expect("the load generator starts");
         read(&output)
     }
 
     /// Starts it; it ends by itself.
     pub(crate) fn start(&self, server: &Server) -> Child {
-        self.command(server).stdout(Stdio::null()).spawn().expect("the load generator starts")
+        self.command(&server.place()).stdout(Stdio::null()).spawn().expect("the load generator starts")
     }
 
-    fn command(&self, server: &Server) -> Command {
+    fn command(&self, place: &Place) -> Command {
         let mut command = pinned(&built("load"), self.cpu);
         command.args(["--json", "--timeout", "40", "--arguments", self.arguments, "--tool", &self.tool]);
-        command.args(["--url", &server.target.to_string(), "--pid", &server.pid().to_string()]);
+        command.args(["--url", &place.target.to_string(), "--pid", &place.pid.to_string()]);
         command.args(["--clients", &self.clients.to_string(), "--duration", &self.seconds.to_string()]);
         if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);
         }
-        command.args(server.headers.iter().flat_map(|header| ["--header", header]));
+        command.args(place.headers.iter().flat_map(|header| ["--header", header]));
         command.args(self.more);
         command
     }

@@ -5,7 +5,7 @@
 //! [`RUNS`] runs, and what is compared takes turns, so that a noisy minute hits all alike.
 //!
 //! `compare [PART…]` measures parts only: `start`, `sandbox`, `pipeline`, `metering`, `docker`,
-//! `http`, `memory`, `spin`.
+//! `http`, `memory`, `spin`, `task`.
 
 mod containers;
 mod docker;
@@ -18,6 +18,7 @@ mod pipeline;
 mod sandbox;
 mod spin;
 mod start;
+mod task;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ async fn main() -> ExitCode {
     table.measure("http", http::rows()).await;
     table.measure("memory", memory::rows()).await;
     table.measure("spin", spin::rows()).await;
+    table.measure("task", task::rows()).await;
     print(&table.rows);
     if table.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
