@@ -62,8 +62,9 @@ fn size_rows(size: (&str, &str), registry: &Registry) -> Vec<Row> {
     for clients in CLIENTS {
         let load = Load { cpu: None, ..Load::of(&HELLO, clients) };
         let reports: Vec<_> = (0..RUNS).map(|_| load.run_at(&task.place)).collect();
+        let plural = if clients == 1 { "client" } else { "clients" };
         let row = |what: &str, figure: fn(&Report) -> Quantity| {
-            Row::runs(format!("{name}: {what}, {clients} clients"), reports.iter().map(figure).collect())
+            Row::runs(format!("{name}: {what}, {clients} {plural}"), reports.iter().map(figure).collect())
         };
         rows.push(row("calls", |report| Quantity::Rate(report.per_second)));
         rows.push(row("median", |report| Quantity::micros(report.latency.p50)));
