@@ -14,6 +14,7 @@ mod lifetimes;
 mod misbehaving;
 mod offered;
 mod passed_on;
+mod podman;
 mod servers;
 mod support;
 mod told;

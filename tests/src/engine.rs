@@ -1,6 +1,8 @@
 //! The Docker engine that the suites run in, asked by its own command line client, and others that a test
 //! may stop, slow down or fill.
 
+mod podman;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub use podman::Podman;
 use tempfile::TempDir;
 
 use crate::registry::free_address;

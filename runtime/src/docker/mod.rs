@@ -4,6 +4,7 @@
 //! `pool` its containers · `trouble` when one may be started again · `instance` one that answers
 //! `blueprint` what they have in common · `spec` policy to container, pure, and `facts` in words · `owner` labels · `reap` what is left
 //! `outlet` their only way out, on a `network` that has none · `leftover` what was made for them
+//! `libpod` what podman alone understands
 //! `container` one that runs · `output` what it prints · `image` found or pulled · `engine` the connection ·
 //! `tools` the built-in server that looks at one · `address` where one answers · `error` what goes wrong
 
@@ -18,6 +19,7 @@ mod facts;
 mod image;
 mod instance;
 mod leftover;
+mod libpod;
 mod network;
 mod outlet;
 mod output;

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
 use super::leftover::Leftover;
+use super::libpod;
 use super::owner::Owner;
 
 /// What an engine of Docker's is told besides: containers on it don't reach each other, and nobody is to be
@@ -76,7 +77,7 @@ impl Network {
             let free = Made::create(engine, request(owner, None)).await?;
             let place = free.place().await?;
             free.remove().await;
-            match Made::create(engine, request(owner, Some(place))).await {
+            match Made::create_without_names(engine, request(owner, Some(place))).await {
                 Err(_) if tries < MAKINGS => {}
                 made => break made?,
             }
@@ -100,6 +101,19 @@ impl Made {
         let made = engine.docker().create_network(request).await;
         let id = made.map_err(|error| engine.refused("make a network", &error))?.id;
         Ok(Self { engine: engine.clone(), id, name })
+    }
+
+    /// One whose addresses are given, and where nobody is asked for names.
+    async fn create_without_names(
+        engine: &DockerEngine,
+        request: NetworkCreateRequest,
+    ) -> Result<Self, StartError> {
+        if !engine.is_podman().await {
+            // Its name server is in the container itself, and is told of no other.
+            return Self::create(engine, request).await;
+        }
+        libpod::create_network(engine.address(), &request).await.map_err(refused)?;
+        Ok(Self { engine: engine.clone(), id: request.name.clone(), name: request.name })
     }
 
     /// Where the engine says that it is.

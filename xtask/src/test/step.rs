@@ -15,13 +15,19 @@ use crate::setup::{images, templates, wasm};
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 11] = [
     Need { program: "docker-registry", package: "docker-registry" },
     Need { program: "htpasswd", package: "apache2-utils" },
     Need { program: "skopeo", package: "skopeo" },
     Need { program: "g++", package: "g++" },
     Need { program: "strip", package: "binutils" },
     Need { program: "openssl", package: "openssl" },
+    Need { program: "podman", package: "podman" },
+    Need { program: "crun", package: "crun" },
+    Need { program: "catatonit", package: "catatonit" },
+    Need { program: "/usr/lib/podman/netavark", package: "netavark" },
+    // What must not be asked is there.
+    Need { program: "/usr/lib/podman/aardvark-dns", package: "aardvark-dns" },
 ];
 
 /// Test binaries of the workspace that must have tests, by the names of their crates and of the files
