@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use toolgate_runtime::sandbox::CallError;
 
-use crate::catalog::Wanted;
+use crate::catalog::{Reference, Wanted};
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -195,8 +195,10 @@ impl Error {
             Self::MethodNotFound(_) => "method-not-found",
             Self::InvalidParams(_) | Self::Malformed(_) => "invalid-params",
             Self::Unknown(Wanted::Tool(_)) => "unknown-tool",
-            Self::Unknown(Wanted::Prompt(_)) => "unknown-prompt",
-            Self::Unknown(Wanted::Resource(_)) => "unknown-resource",
+            Self::Unknown(Wanted::Prompt(_) | Wanted::Completion(Reference::Prompt(_))) => "unknown-prompt",
+            Self::Unknown(Wanted::Resource(_) | Wanted::Completion(Reference::Template(_))) => {
+                "unknown-resource"
+            }
             Self::Failed(error) => error.code(),
             Self::HeaderMismatch(_) => "header-mismatch",
             Self::UnsupportedVersion(_) => "unsupported-version",

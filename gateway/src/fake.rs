@@ -105,6 +105,9 @@ impl Fake {
                 return Err(CallError::Refused { code: -32002, message: "nothing there".into() });
             }
             Target::Resource(uri) => format!("{{\"contents\":[{{\"uri\":\"{uri}\",\"text\":\"t\"}}]}}"),
+            Target::Completion(of) => {
+                format!("{{\"completion\":{{\"values\":[\"Ulm\"]}},\"of\":[\"{of:?}\",{arguments}]}}")
+            }
             Target::Tool(_) => return Err(CallError::Internal("there is no such tool".into())),
         };
         Ok(Outcome { is_error: false, content: Content::Message(raw(&message)) })

@@ -102,7 +102,7 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
 fn unknown(wanted: &Wanted, stateless: bool) -> i32 {
     match wanted {
         Wanted::Resource(_) if !stateless => -32002,
-        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Resource(_) => -32602,
+        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Resource(_) | Wanted::Completion(_) => -32602,
     }
 }
 

@@ -171,6 +171,17 @@ pub enum Target {
     Prompt(usize),
     /// The resource of that URI, which may be one of a template.
     Resource(String),
+    /// Values that an argument may have.
+    Completion(Completed),
+}
+
+/// Of what an argument is to be completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// Of a prompt: an index into [`Description::prompts`].
+    Prompt(usize),
+    /// Of a template: an index into [`Description::templates`].
+    Template(usize),
 }
 
 /// One call, admitted and ready to run.
@@ -179,7 +190,8 @@ pub struct Invocation {
     pub id: CallId,
     /// What it is of.
     pub target: Target,
-    /// The arguments as received: JSON text of an object. Those of a resource are empty.
+    /// The arguments as received: JSON text of an object. Those of a resource are empty, those of a completion
+    /// are the members of its request (`argument`, `context`).
     pub arguments: Box<RawValue>,
     /// The session of the client, where it has one: what a server keeps for one session it keeps by this.
     pub session: Option<SessionId>,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rmcp::model::{ProtocolVersion, ServerNotification, SubscriptionFilter};
 use rmcp::service::NotificationContext;
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient};
@@ -36,5 +37,22 @@ async fn a_client_hears_of_tools_that_its_server_changes() {
     went_well(&docked.client().call("change-tools", json!({})).await);
     timeout(Duration::from_secs(10), hears.0.notified()).await.expect("a word of it");
     assert!(has_later().await);
+    client.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_without_a_session_hears_of_them_by_its_subscription() {
+    let docked = Docked::start("[servers.odd.container]\nlifetime = \"warm\"").await;
+    docked.gateway.logged_within(Duration::from_secs(30), READY).await;
+    let transport = StreamableHttpClientTransport::from_uri(docked.gateway.url("/mcp/odd"));
+    let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
+    let client = ().serve_with_lifecycle(transport, lifecycle).await.unwrap();
+    let wanted = SubscriptionFilter::builder().tools_list_changed().resources_list_changed().build();
+    let mut subscription = client.listen(wanted.clone()).await.unwrap();
+    assert_eq!(subscription.acknowledged(), &wanted);
+    went_well(&docked.client().call("change-tools", json!({})).await);
+    let told = timeout(Duration::from_secs(10), subscription.next()).await.expect("a word of it").unwrap();
+    assert!(matches!(told, Some(ServerNotification::ToolListChangedNotification(_))), "{told:?}");
+    assert!(client.list_all_tools().await.unwrap().iter().any(|tool| tool.name == "later"));
     client.cancel().await.unwrap();
 }

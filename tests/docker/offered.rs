@@ -37,6 +37,7 @@ async fn prompts_and_resources_of_everything() {
     let uri = resources["resources"][0]["uri"].as_str().unwrap().to_owned();
     let read = ask(&all, "resources/read", Some(&uri), json!({ "uri": uri })).await;
     assert_eq!(read["contents"][0]["uri"], uri, "{read}");
+    assert_eq!((&read["ttlMs"], &read["cacheScope"]), (&json!(0), &json!("private")), "{read}");
     let templates = ask(&one, "resources/templates/list", None, json!({})).await;
     let template = templates["resourceTemplates"][0]["uriTemplate"].as_str().unwrap();
     let (before, _) = template.split_once('{').unwrap();
@@ -45,6 +46,22 @@ async fn prompts_and_resources_of_everything() {
         let read = ask(client, "resources/read", Some(&dynamic), json!({ "uri": dynamic })).await;
         assert_eq!(read["contents"][0]["uri"], dynamic, "{read}");
     }
+    for (client, prompt) in [(&one, "completable-prompt"), (&all, "odd__completable-prompt")] {
+        let reference = json!({ "type": "ref/prompt", "name": prompt });
+        let of = json!({ "ref": reference, "argument": { "name": "department", "value": "Eng" } });
+        let completed = ask(client, "completion/complete", None, of).await;
+        assert_eq!(completed["completion"]["values"], json!(["Engineering"]), "{completed}");
+    }
+    let reference = json!({ "type": "ref/prompt", "name": "odd__completable-prompt" });
+    let given = json!({ "arguments": { "department": "Sales" } });
+    let of = json!({ "ref": reference, "argument": { "name": "name", "value": "" }, "context": given });
+    let completed = ask(&all, "completion/complete", None, of).await;
+    let names = completed["completion"]["values"].to_string();
+    assert!(names.contains("David"), "what else is given counts: {completed}");
+    let of = json!({ "ref": { "type": "ref/resource", "uri": template }, "argument": { "name": "resourceId", "value": "7" } });
+    let completed = ask(&all, "completion/complete", None, of).await;
+    assert_eq!(completed["completion"]["values"], json!(["7"]), "{completed}");
     let records = docked.gateway.logged("\"method\":\"resources/read\"").await;
     assert!(records.contains("\"method\":\"prompts/get\""), "{records}");
+    assert!(records.contains("\"method\":\"completion/complete\""), "{records}");
 }

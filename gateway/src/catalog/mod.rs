@@ -20,9 +20,9 @@ use std::sync::Arc;
 pub use build::{CatalogError, CatalogSettings};
 pub use pages::{List, Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
-pub use wanted::Wanted;
+pub use wanted::{Reference, Wanted};
 
-use toolgate_runtime::sandbox::Target;
+use toolgate_runtime::sandbox::{Completed, Target};
 
 use crate::admit::Gate;
 use crate::auth::Servers;
@@ -131,8 +131,12 @@ impl Catalog {
                 Ok(Resolved { server: Arc::clone(server), target })
             }
             (View::All, Wanted::Tool(name)) => self.tool(name),
-            (View::All, Wanted::Prompt(name)) => self.prompt(name),
+            (View::All, Wanted::Prompt(name)) => self.prompt(name, Target::Prompt),
             (View::All, Wanted::Resource(uri)) => self.resource(uri, open),
+            (View::All, Wanted::Completion(Reference::Prompt(name))) => {
+                self.prompt(name, |prompt| Target::Completion(Completed::Prompt(prompt)))
+            }
+            (View::All, Wanted::Completion(Reference::Template(template))) => self.template(template, open),
         }
     }
 
@@ -144,11 +148,11 @@ impl Catalog {
         Err(self.owner(name).map_or(Unresolved::Unknown, Unresolved::Unavailable))
     }
 
-    fn prompt(&self, name: &str) -> Result<Resolved, Unresolved> {
+    fn prompt(&self, name: &str, target: impl Fn(usize) -> Target) -> Result<Resolved, Unresolved> {
         let named = |server: &&Arc<Server>| name.strip_prefix(server.name())?.strip_prefix(SEPARATOR);
         let found = self.servers.iter().find_map(|server| {
             let prompt = server.prompt(named(&server)?)?;
-            Some(Resolved { server: Arc::clone(server), target: Target::Prompt(prompt) })
+            Some(Resolved { server: Arc::clone(server), target: target(prompt) })
         });
         found.ok_or_else(|| self.owner(name).map_or(Unresolved::Unknown, Unresolved::Unavailable))
     }
@@ -160,6 +164,16 @@ impl Catalog {
         let server = listed.or_else(|| open.find(|server| server.may_have_resource(uri)));
         let server = Arc::clone(server.ok_or(Unresolved::Unknown)?);
         Ok(Resolved { server, target: Target::Resource(uri.to_owned()) })
+    }
+
+    /// A template, as it is listed.
+    fn template(&self, template: &str, open: &Servers) -> Result<Resolved, Unresolved> {
+        let mut open = self.servers.iter().filter(|server| open.has(server.name()));
+        let found = open.find_map(|server| {
+            let target = Target::Completion(Completed::Template(server.template(template)?));
+            Some(Resolved { server: Arc::clone(server), target })
+        });
+        found.ok_or(Unresolved::Unknown)
     }
 
     /// The server of which a prefixed name would be, if it is unavailable.

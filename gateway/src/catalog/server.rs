@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use toolgate_runtime::events::Backend;
-use toolgate_runtime::sandbox::{Description, Listed, Sandbox, Target, Tool};
+use toolgate_runtime::sandbox::{Completed, Description, Listed, Sandbox, Target, Tool};
 
 use super::pages::Lists;
-use super::{Unresolved, Wanted, template};
+use super::{Reference, Unresolved, Wanted, template};
 use crate::admit::Gate;
 
 /// A server as the config and its artifact give it.
@@ -168,6 +168,12 @@ impl Server {
             Wanted::Tool(name) => self.tools.get(name).copied().map(Target::Tool),
             Wanted::Prompt(name) => self.prompt(name).map(Target::Prompt),
             Wanted::Resource(uri) => self.has_resources().then(|| Target::Resource(uri.clone())),
+            Wanted::Completion(Reference::Prompt(name)) => {
+                self.prompt(name).map(|prompt| Target::Completion(Completed::Prompt(prompt)))
+            }
+            Wanted::Completion(Reference::Template(template)) => {
+                self.template(template).map(|template| Target::Completion(Completed::Template(template)))
+            }
         };
         found.ok_or(Unresolved::Unknown)
     }
@@ -175,6 +181,11 @@ impl Server {
     /// The index of a prompt.
     pub(super) fn prompt(&self, name: &str) -> Option<usize> {
         self.prompts.get(name).copied()
+    }
+
+    /// The index of a template.
+    pub(super) fn template(&self, template: &str) -> Option<usize> {
+        self.offered()?.templates.iter().position(|listed| listed.key == template)
     }
 
     /// Whether it lists a resource of that URI.

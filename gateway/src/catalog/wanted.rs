@@ -11,6 +11,17 @@ pub enum Wanted {
     Prompt(String),
     /// The resource of that URI.
     Resource(String),
+    /// Values that an argument may have.
+    Completion(Reference),
+}
+
+/// Of what an argument is to be completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The prompt of that name.
+    Prompt(String),
+    /// The template of a resource.
+    Template(String),
 }
 
 impl Wanted {
@@ -18,7 +29,10 @@ impl Wanted {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Tool(name) | Self::Prompt(name) | Self::Resource(name) => name,
+            Self::Tool(name)
+            | Self::Prompt(name)
+            | Self::Resource(name)
+            | Self::Completion(Reference::Prompt(name) | Reference::Template(name)) => name,
         }
     }
 
@@ -29,6 +43,7 @@ impl Wanted {
             Self::Tool(_) => "tools/call",
             Self::Prompt(_) => "prompts/get",
             Self::Resource(_) => "resources/read",
+            Self::Completion(_) => "completion/complete",
         }
     }
 }
@@ -37,8 +52,9 @@ impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tool(name) => write!(f, "tool: {name}"),
-            Self::Prompt(name) => write!(f, "prompt: {name}"),
+            Self::Prompt(name) | Self::Completion(Reference::Prompt(name)) => write!(f, "prompt: {name}"),
             Self::Resource(uri) => write!(f, "resource: {uri}"),
+            Self::Completion(Reference::Template(template)) => write!(f, "resource template: {template}"),
         }
     }
 }

@@ -10,6 +10,8 @@ use super::notices::{self, Heard, Wish};
 use super::params::Params;
 use super::revision::Revision;
 use super::session::SessionId;
+use super::shape::Shape;
+use super::subscription::Filter;
 use super::{discover, offered, tools_call};
 use crate::auth::Principal;
 use crate::catalog::{List, View, Wanted};
@@ -44,6 +46,8 @@ pub enum Asked {
     Answered(Answer),
     /// A tool is to run, and its client wants to hear of it meanwhile.
     Call(Box<Call>, Revision, Wish),
+    /// Changes are to be told until the client has enough of them, see [`Changes`](super::changes::Changes).
+    Listen(Filter),
 }
 
 /// The result of a request, to be written as JSON text.
@@ -54,7 +58,7 @@ pub enum Answer {
     /// A list of tools.
     Listed(Listed),
     /// What came of a call.
-    Called(Completed, Revision),
+    Called(Completed, Shape),
 }
 
 /// Reads a request. `initialize` is the transport's to answer, since a session comes of it.
@@ -74,6 +78,7 @@ pub fn ask(
         "tools/call" => return call(gateway, conversation, tools_call::call(&context.view, params)?, params),
         "tools/list" => list(List::Tools)?,
         "server/discover" if stateless => Answer::Written(discover::result(gateway)),
+        "subscriptions/listen" if stateless => return Ok(Asked::Listen(Filter::of(params)?)),
         "ping" if !stateless => Answer::Written(b"{}".to_vec()),
         method if gateway.has_servers_of_mcp() => match method {
             "prompts/get" => {
@@ -81,6 +86,9 @@ pub fn ask(
             }
             "resources/read" => {
                 return call(gateway, conversation, offered::resource(&context.view, params)?, params);
+            }
+            "completion/complete" => {
+                return call(gateway, conversation, offered::completion(&context.view, params)?, params);
             }
             "prompts/list" => list(List::Prompts)?,
             "resources/list" => list(List::Resources)?,
@@ -118,7 +126,7 @@ impl Asked {
     /// What its client wants to hear until it is answered. Asked for once, before it is.
     pub fn listen(&mut self) -> Option<Heard> {
         match self {
-            Self::Answered(_) => None,
+            Self::Answered(_) | Self::Listen(_) => None,
             Self::Call(call, _, wish) => std::mem::take(wish).open(call),
         }
     }
@@ -127,7 +135,7 @@ impl Asked {
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
-            Self::Answered(_) => 0,
+            Self::Answered(_) | Self::Listen(_) => 0,
             Self::Call(call, ..) => call.arguments.get().len(),
         }
     }
@@ -139,12 +147,18 @@ impl Asked {
     pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
         match self {
             Self::Answered(answer) => Ok(answer),
+            // It has none until nothing more is told, and who can't be told has no use of it.
+            Self::Listen(_) => Err(Error::NotAcceptable),
             Self::Call(call, revision, _) => {
                 let is_tool = matches!(call.wanted, Wanted::Tool(_));
+                let shape = match call.wanted {
+                    Wanted::Resource(_) => Shape::of(revision).cacheable(principal.is_local()),
+                    Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Completion(_) => Shape::of(revision),
+                };
                 match pipeline::call(gateway, principal, *call).await? {
                     // A model hears of its tool's trouble in a result; other results have no place for it.
                     Completed { result: Err(error), .. } if !is_tool => Err(Error::Failed(error)),
-                    completed => Ok(Answer::Called(completed, revision)),
+                    completed => Ok(Answer::Called(completed, shape)),
                 }
             }
         }
@@ -167,7 +181,7 @@ impl Answer {
         match self {
             Self::Written(bytes) => out.extend_from_slice(bytes),
             Self::Listed(listed) => listed.write(out),
-            Self::Called(completed, revision) => tools_call::write(out, completed, *revision),
+            Self::Called(completed, shape) => tools_call::write(out, completed, *shape),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 /// The result.
 #[must_use]
 pub fn result(gateway: &Gateway) -> Vec<u8> {
-    let capabilities = capabilities(gateway.has_servers_of_mcp(), false);
+    let capabilities = capabilities(gateway.has_servers_of_mcp());
     format!(
         r#"{{"resultType":"complete","supportedVersions":{SUPPORTED},"capabilities":{capabilities},"ttlMs":{},"cacheScope":"public","_meta":{{"io.modelcontextprotocol/serverInfo":{SERVER_INFO}}}}}"#,
         gateway.tools_ttl().as_millis()

@@ -16,7 +16,7 @@ pub fn result(gateway: &Gateway, params: &Params<'_>) -> Result<(Revision, Vec<u
         .and_then(text)
         .ok_or_else(|| Error::InvalidParams("initialize needs `protocolVersion`, a string".to_owned()))?;
     let revision = Revision::negotiate(&wish);
-    let capabilities = capabilities(gateway.has_servers_of_mcp(), true);
+    let capabilities = capabilities(gateway.has_servers_of_mcp());
     let result = format!(
         r#"{{"protocolVersion":"{}","capabilities":{capabilities},"serverInfo":{SERVER_INFO}}}"#,
         revision.as_str()

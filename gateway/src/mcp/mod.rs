@@ -20,6 +20,8 @@ pub mod params;
 mod passed_on;
 pub mod revision;
 pub mod session;
+pub mod shape;
+pub mod subscription;
 #[cfg(test)]
 mod tests;
 pub mod tools_call;
@@ -29,14 +31,13 @@ pub(crate) const SERVER_INFO: &str =
     concat!(r#"{"name":"toolgate","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
 /// The capabilities of a revision, as JSON: tools, and what servers that speak MCP themselves may have
-/// besides, where there are any. Clients of sessions are told when lists change; others ask again.
-pub(crate) fn capabilities(servers: bool, is_told: bool) -> &'static str {
-    match (servers, is_told) {
-        (false, false) => r#"{"tools":{}}"#,
-        (true, false) => r#"{"logging":{},"prompts":{},"resources":{},"tools":{}}"#,
-        (false, true) => r#"{"tools":{"listChanged":true}}"#,
-        (true, true) => {
-            r#"{"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true},"tools":{"listChanged":true}}"#
+/// besides, where there are any. Clients are told when lists change: of sessions on their stream, others as they
+/// subscribe.
+pub(crate) fn capabilities(servers: bool) -> &'static str {
+    match servers {
+        false => r#"{"tools":{"listChanged":true}}"#,
+        true => {
+            r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true},"tools":{"listChanged":true}}"#
         }
     }
 }

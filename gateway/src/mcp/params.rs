@@ -33,6 +33,18 @@ pub struct Params<'a> {
     /// `logging/setLevel`: from which level on.
     #[serde(borrow, default, deserialize_with = "present")]
     pub level: Option<&'a RawValue>,
+    /// `completion/complete`: the prompt or the template.
+    #[serde(borrow, default, deserialize_with = "present", rename = "ref")]
+    pub reference: Option<&'a RawValue>,
+    /// The same: its argument, and the part of it that is there.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub argument: Option<&'a RawValue>,
+    /// The same: what other arguments are.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub context: Option<&'a RawValue>,
+    /// `subscriptions/listen`: what to tell of.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub notifications: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
     meta: Option<&'a RawValue>,
     /// Read once, as both the era and the call ask for it.

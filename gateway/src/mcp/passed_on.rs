@@ -1,42 +1,51 @@
-//! The result of a server that speaks MCP, passed on with metadata of ours. All else stays the text it is.
+//! The result of a server that speaks MCP, passed on with metadata of ours and what its client's revision needs. All
+//! else stays the text it is.
 
 use serde_json::value::RawValue;
 
-use super::revision::Revision;
-use super::tools_call::RESULT_TYPE;
+use super::shape::Shape;
 use crate::json::{Members, offset, raw, string};
 
 /// What begins the names of metadata that is ours: no server may speak in our name.
 const OURS: [&str; 2] = ["toolgate/", "io.modelcontextprotocol/serverInfo"];
 
-/// Writes a result with the members `own` in its metadata, for a client of that revision.
-pub(super) fn write(out: &mut Vec<u8>, message: &RawValue, revision: Revision, own: &[u8]) {
+/// Writes a result in that shape, with the members `own` in its metadata.
+pub(super) fn write(out: &mut Vec<u8>, message: &RawValue, shape: Shape, own: &[u8]) {
     // The sandbox has seen that it is an object.
     let Members(members) = serde_json::from_str(message.get()).unwrap_or_default();
-    let is_typed = revision.is_stateless() && !members.iter().any(|(name, _)| name == "resultType");
+    let has = |wanted: &str| members.iter().any(|(name, _)| name == wanted);
     out.push(b'{');
-    if is_typed {
-        raw(out, RESULT_TYPE);
-        raw(out, if members.is_empty() { "" } else { "," });
+    let begin = out.len();
+    for (_, member) in shape.required().iter().filter(|(name, _)| !has(name)) {
+        raw(out, if out.len() > begin { "," } else { "" });
+        raw(out, member);
     }
+    raw(out, if out.len() > begin && !members.is_empty() { "," } else { "" });
+    let last = members.iter().rposition(|(name, _)| name == "_meta");
     let mut rest = inside(message.get());
-    let mut metas = members.iter().filter(|(name, _)| name == "_meta").map(|(_, value)| *value).peekable();
-    if metas.peek().is_none() {
-        raw(out, rest);
-        raw(out, if is_typed || !members.is_empty() { "," } else { "" });
+    for (index, (name, value)) in members.iter().enumerate() {
+        let is_meta = name == "_meta";
+        let scope = shape.scope().filter(|_| name == "cacheScope");
+        if !is_meta && scope.is_none() {
+            continue;
+        }
+        let at = offset(value, rest);
+        raw(out, &rest[..at]);
+        match scope {
+            Some(scope) => raw(out, scope),
+            // Of several with one name, readers take the last.
+            None => merged(out, value, if last == Some(index) { own } else { b"" }),
+        }
+        rest = &rest[at + value.get().len()..];
+    }
+    let is_empty = out.len() == begin && members.is_empty();
+    raw(out, rest);
+    if last.is_none() {
+        raw(out, if is_empty { "" } else { "," });
         raw(out, r#""_meta":{"#);
         out.extend_from_slice(own);
-        raw(out, "}}");
-        return;
+        out.push(b'}');
     }
-    while let Some(meta) = metas.next() {
-        let at = offset(meta, rest);
-        raw(out, &rest[..at]);
-        // Of several with one name, readers take the last.
-        merged(out, meta, if metas.peek().is_none() { own } else { b"" });
-        rest = &rest[at + meta.get().len()..];
-    }
-    raw(out, rest);
     out.push(b'}');
 }
 
@@ -71,11 +80,16 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::mcp::revision::Revision;
 
     fn passed_on(message: &str, revision: Revision) -> String {
+        shaped(message, Shape::of(revision))
+    }
+
+    fn shaped(message: &str, shape: Shape) -> String {
         let message = RawValue::from_string(message.to_owned()).unwrap();
         let mut out = Vec::new();
-        write(&mut out, &message, revision, br#""toolgate/usage":{}"#);
+        write(&mut out, &message, shape, br#""toolgate/usage":{}"#);
         String::from_utf8(out).unwrap()
     }
 
@@ -119,5 +133,22 @@ mod tests {
         let message = r#"{"\u005fmeta":{"toolg\u0061te/error":"x"}}"#;
         assert_eq!(passed_on(message, Revision::V2025_06_18), r#"{"\u005fmeta":{"toolgate/usage":{}}}"#);
         assert_eq!(passed_on(r#"{"_meta":7}"#, Revision::V2025_06_18), r#"{"_meta":{"toolgate/usage":{}}}"#);
+    }
+
+    #[test]
+    fn what_may_be_kept_says_for_how_long_and_by_whom() {
+        let shape = |is_local| Shape::of(Revision::V2026_07_28).cacheable(is_local);
+        let silent = r#"{"contents":[]}"#;
+        let expected = r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[],"_meta":{"toolgate/usage":{}}}"#;
+        assert_eq!(shaped(silent, shape(true)), expected);
+        assert_eq!(shaped(silent, shape(false)), expected);
+        let old = shaped(silent, Shape::of(Revision::V2025_06_18).cacheable(false));
+        assert_eq!(old, r#"{"contents":[],"_meta":{"toolgate/usage":{}}}"#);
+        // A server knows nothing of who is allowed what, so a cache that several callers share is not its to allow.
+        let said = r#"{"resultType":"complete","cacheScope" : "public","_meta":{},"ttlMs":70}"#;
+        let kept =
+            r#"{"resultType":"complete","cacheScope" : "public","_meta":{"toolgate/usage":{}},"ttlMs":70}"#;
+        assert_eq!(shaped(said, shape(true)), kept);
+        assert_eq!(shaped(said, shape(false)), kept.replace("public", "private"));
     }
 }

@@ -18,6 +18,7 @@ use super::id::Id;
 use super::params::Params;
 use super::revision::Revision;
 use super::session::{SessionKey, Sessions};
+use super::shape::Shape;
 use super::{SERVER_INFO, headers};
 use crate::auth::{Principal, Servers};
 use crate::error::Error;
@@ -119,7 +120,7 @@ proptest! {
             },
         };
         let completed = Completed { result: Ok(outcome), usage: None };
-        let answer = Answer::Called(completed, Revision::V2026_07_28);
+        let answer = Answer::Called(completed, Shape::of(Revision::V2026_07_28));
         let mut written = Vec::new();
         answer.write(&mut written);
         prop_assert!(written.len() <= answer.size());

@@ -10,6 +10,7 @@ use super::SERVER_INFO;
 use super::params::{Params, text};
 use super::passed_on;
 use super::revision::Revision;
+use super::shape::{RESULT_TYPE, Shape};
 use crate::catalog::{View, Wanted};
 use crate::error::Error;
 use crate::json::{number, raw, string, string_size};
@@ -18,9 +19,6 @@ use crate::pipeline::{Call, Completed};
 /// Bytes of a tool's name that are kept. Longer than any name in a catalog; against records and
 /// errors inflated by the name they repeat.
 const MAX_NAME: usize = 128;
-
-/// The member by which stateless revisions tell a result from a question.
-pub(super) const RESULT_TYPE: &str = r#""resultType":"complete""#;
 
 /// Bytes of a result besides text and structured content, at most.
 const FRAME: usize = 640;
@@ -39,13 +37,13 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<Call, Error> {
 }
 
 /// Writes the result of a call that went through the pipeline.
-pub fn write(out: &mut Vec<u8>, completed: &Completed, revision: Revision) {
-    let Completed { result, usage } = completed;
+pub fn write(out: &mut Vec<u8>, completed: &Completed, shape: Shape) {
+    let (Completed { result, usage }, revision) = (completed, shape.revision());
     let mut own = Vec::with_capacity(FRAME);
     meta(&mut own, revision, usage.as_ref(), result.as_ref().err().map(|error| error.code()));
     match result {
         Ok(Outcome { content: Content::Message(message), .. }) => {
-            passed_on::write(out, message, revision, &own);
+            passed_on::write(out, message, shape, &own);
         }
         Ok(Outcome { is_error, content: Content::Value { structured, text } }) => {
             let structured = structured.as_ref().map(|json| json.get());

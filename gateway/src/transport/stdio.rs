@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -20,7 +20,7 @@ use crate::auth::Principal;
 use crate::catalog::View;
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::mcp::answer::{Answer, Context, Conversation, ask};
+use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
 use crate::mcp::batch::Batch;
 use crate::mcp::changes::Changes;
 use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request};
@@ -32,6 +32,7 @@ use crate::mcp::notices::Heard;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::SessionId;
+use crate::mcp::subscription::Filter;
 use crate::respond;
 use crate::transport::budget::{self, Budget, Share, UNIT};
 
@@ -45,6 +46,8 @@ const MAX_LINE: usize = 4 * 1024 * 1024;
 const MAX_IN_FLIGHT: usize = 256;
 /// Bytes of all lines being answered. Against the same with long lines; past it the input waits.
 const MAX_LINES: usize = 64 * 1024 * 1024;
+/// Subscriptions at a time. Each is a line that is being answered, and they must not be all of them.
+const MAX_SUBSCRIPTIONS: usize = 32;
 /// Answers that wait for the writer.
 const MAX_UNWRITTEN: usize = 16;
 /// The one session that there is: that of whoever holds the streams.
@@ -96,6 +99,8 @@ pub async fn serve(
         context: Context { principal: Principal::local(), view: View::All },
         session: Mutex::new(None),
         flight: Flight::default(),
+        subscriptions: Semaphore::new(MAX_SUBSCRIPTIONS),
+        is_gone: watch::Sender::new(false),
         budget: Budget::new(settings.answers),
         answers,
     });
@@ -110,7 +115,8 @@ pub async fn serve(
         () = client.tell_changes() => true,
         written = &mut writer => return gone_is_fine(written?),
     };
-    // With the last request the last sender goes, and the writer ends.
+    // Who asks for nothing more can't end them, and with the last request the last sender goes, and the writer ends.
+    client.is_gone.send_replace(true);
     drop(client);
     let latest = async {
         if !is_stopping {
@@ -229,6 +235,9 @@ struct Client {
     /// What `initialize` agreed on; it holds for the process.
     session: Mutex<Option<Revision>>,
     flight: Flight<Id>,
+    subscriptions: Semaphore,
+    /// Whether it has said its last.
+    is_gone: watch::Sender<bool>,
     budget: Budget,
     answers: mpsc::Sender<Line>,
 }
@@ -337,6 +346,10 @@ impl Client {
         };
         let conversation = Conversation { context: &self.context, revision, session: Some(SESSION) };
         let mut asked = ask(&self.gateway, conversation, request, &params)?;
+        if let Asked::Listen(filter) = asked {
+            let told = self.subscribed(request.id.clone(), filter);
+            return self.flight.run(request.id.clone(), told).await;
+        }
         let heard = asked.listen();
         let answer = asked.answer(&self.gateway, &self.context.principal);
         let answer = self.flight.run(request.id.clone(), answer);
@@ -366,6 +379,29 @@ impl Client {
             };
             self.tell(message).await;
         }
+    }
+
+    /// Tells of the changes that a subscription asks for, until they end.
+    async fn subscribed(&self, id: Id, filter: Filter) -> Result<Answer, Error> {
+        let _one = self.subscriptions.try_acquire().map_err(|_| {
+            let reason =
+                format!("{MAX_SUBSCRIPTIONS} subscriptions are open; end one by notifications/cancelled");
+            Error::InvalidRequest(reason)
+        })?;
+        let mut changes = Changes::subscribed(Arc::clone(&self.gateway), self.context.clone(), id, filter);
+        let mut is_gone = self.is_gone.subscribe();
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = changes.next() => message,
+                _ = is_gone.wait_for(|is_gone| *is_gone) => None,
+            };
+            match message {
+                Some(message) => self.tell(message).await,
+                None => break,
+            }
+        }
+        changes.result().map(|(_, answer)| answer).ok_or(Error::Cancelled)
     }
 
     /// Tells of lists that change, once there is a session.

@@ -17,7 +17,7 @@ use super::outlet::Pass;
 use super::output::{Belonging, Output};
 use crate::events::Observer;
 use crate::notice::Notices;
-use crate::peer::client::{self, ClientError, Greeting, List};
+use crate::peer::client::{self, ClientError, Greeting, List, Reference};
 use crate::peer::{Ended, RequestError};
 use crate::sandbox::CallError;
 
@@ -143,6 +143,19 @@ impl Instance {
     /// Asks for a prompt.
     pub(super) async fn prompt(&self, name: &str, arguments: &RawValue) -> Result<Box<RawValue>, CallError> {
         self.result(client::prompt(self.container.session(), name, arguments).await).await
+    }
+
+    /// Asks what an argument may be. A server that completes nothing knows no values.
+    pub(super) async fn complete(
+        &self,
+        reference: Reference<'_>,
+        arguments: &RawValue,
+    ) -> Result<Box<RawValue>, CallError> {
+        if !self.can.completions {
+            let none = RawValue::from_string(r#"{"completion":{"values":[]}}"#.to_owned());
+            return none.map_err(|error| CallError::Internal(error.to_string()));
+        }
+        self.result(client::complete(self.container.session(), reference, arguments).await).await
     }
 
     /// Asks for a resource.

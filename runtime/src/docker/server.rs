@@ -25,8 +25,11 @@ use crate::artifact::Artifacts;
 use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
+use crate::peer::client::Reference;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Content, Description, Invocation, Naming, Outcome, Sandbox, Target};
+use crate::sandbox::{
+    CallError, Completed, Content, Description, Invocation, Naming, Outcome, Sandbox, Target,
+};
 use crate::secret::Shield;
 
 /// Time between two looks at the tools of a server that says that they change. Against one that says so
@@ -186,6 +189,12 @@ impl DockerServer {
             Target::Tool(tool) => Asked::Tool(&self.description.tools.get(*tool)?.function),
             Target::Prompt(prompt) => Asked::Prompt(&self.description.prompts.get(*prompt)?.key),
             Target::Resource(uri) => Asked::Resource(uri),
+            Target::Completion(Completed::Prompt(prompt)) => {
+                Asked::Completion(Reference::Prompt(&self.description.prompts.get(*prompt)?.key))
+            }
+            Target::Completion(Completed::Template(template)) => {
+                Asked::Completion(Reference::Template(&self.description.templates.get(*template)?.key))
+            }
         })
     }
 
@@ -222,6 +231,7 @@ impl Own {
             Asked::Tool(function) => instance.call(function, arguments, notices).await,
             Asked::Prompt(name) => instance.prompt(name, arguments).await,
             Asked::Resource(uri) => instance.resource(uri).await,
+            Asked::Completion(reference) => instance.complete(*reference, arguments).await,
         };
         place.ended(belonging);
         let limit = self.policy.limits.output;
@@ -247,6 +257,7 @@ enum Asked<'a> {
     Tool(&'a str),
     Prompt(&'a str),
     Resource(&'a str),
+    Completion(Reference<'a>),
 }
 
 /// What we read of a result.

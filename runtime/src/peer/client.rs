@@ -31,8 +31,19 @@ pub struct Greeting {
     pub prompts: bool,
     /// Whether it has resources, and templates of such.
     pub resources: bool,
+    /// Whether it completes arguments of prompts and templates.
+    pub completions: bool,
     /// Whether it sends log messages, from a level on that it is told.
     pub logging: bool,
+}
+
+/// Of what an argument is to be completed, by the server's own name of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// The prompt of that name.
+    Prompt(&'a str),
+    /// The template of a resource.
+    Template(&'a str),
 }
 
 /// A list that a server may have.
@@ -105,6 +116,8 @@ struct Capabilities {
     prompts: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     resources: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    completions: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     logging: Option<serde::de::IgnoredAny>,
 }
@@ -202,6 +215,7 @@ pub async fn initialize(session: &Session) -> Result<Greeting, ClientError> {
         tools: can.tools.is_some(),
         prompts: can.prompts.is_some(),
         resources: can.resources.is_some(),
+        completions: can.completions.is_some(),
         logging: can.logging.is_some(),
     })
 }
@@ -271,6 +285,28 @@ pub async fn prompt(
 /// See [`RequestError`].
 pub async fn resource(session: &Session, uri: &str) -> Result<Box<RawValue>, RequestError> {
     session.request("resources/read", &format!("{{\"uri\":{}}}", quoted(uri))).await
+}
+
+/// Asks which values an argument may have. `arguments` is a JSON object of the other members of the request.
+///
+/// # Errors
+/// See [`RequestError`].
+pub async fn complete(
+    session: &Session,
+    reference: Reference<'_>,
+    arguments: &RawValue,
+) -> Result<Box<RawValue>, RequestError> {
+    session.request("completion/complete", &completion(reference, arguments)).await
+}
+
+fn completion(reference: Reference<'_>, arguments: &RawValue) -> String {
+    let (kind, member, name) = match reference {
+        Reference::Prompt(name) => ("ref/prompt", "name", name),
+        Reference::Template(template) => ("ref/resource", "uri", template),
+    };
+    let members = arguments.get().trim_start_matches('{').trim_start();
+    let comma = if members.starts_with('}') { "" } else { "," };
+    format!("{{\"ref\":{{\"type\":\"{kind}\",\"{member}\":{}}}{comma}{members}", quoted(name))
 }
 
 /// Tells the server from which level on its log messages are wanted.

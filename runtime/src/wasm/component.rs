@@ -116,7 +116,7 @@ impl Component {
     fn habit(&self, target: &Target) -> Option<&Habit> {
         match target {
             Target::Tool(tool) => self.tools.get(*tool),
-            Target::Prompt(_) | Target::Resource(_) => None,
+            Target::Prompt(_) | Target::Resource(_) | Target::Completion(_) => None,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! GET of an MCP endpoint: the stream on which a session hears what belongs to no request of it.
+//! The stream on which a client hears of changes: of a session by GET of an MCP endpoint, of a stateless client by
+//! its subscription.
 //!
 //! It ends when its session does, when the gateway is about to, and when its client goes. An empty comment now
 //! and then keeps balancers from taking it for dead.
@@ -26,6 +27,7 @@ use crate::mcp::answer::Context;
 use crate::mcp::changes::Changes;
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::mcp::revision::Revision;
+use crate::respond;
 
 /// Between two signs of life. Below the 60 s after which balancers of AWS end what is idle.
 const PULSE: Duration = Duration::from_secs(25);
@@ -40,11 +42,16 @@ pub(super) struct Listening {
     /// Until the end.
     next: Option<Next>,
     pulse: Interval,
+    session: Option<Session>,
+    /// The connection serves a request until the stream is at its end.
+    _busy: Option<Busy>,
+}
+
+/// The session that a stream is of.
+struct Session {
     gateway: Arc<Gateway>,
     principal: Principal,
     token: String,
-    /// The connection serves a request until the stream is at its end.
-    _busy: Option<Busy>,
 }
 
 /// Opens the stream of a session.
@@ -62,7 +69,13 @@ pub(super) fn open(shared: &Shared, context: Context, request: &Request<Incoming
     }
     let token = headers::single(headers, SESSION_ID, "Mcp-Session-Id")?.ok_or(Error::SessionMissing)?;
     shared.gateway.sessions().verify(&context.principal, token)?;
-    Ok(reply::listening(Listening::new(Arc::clone(&shared.gateway), context, token.to_owned(), PULSE)))
+    let gateway = Arc::clone(&shared.gateway);
+    Ok(reply::listening(Listening::of_session(gateway, context, token.to_owned(), PULSE)))
+}
+
+/// Opens that of a subscription.
+pub(super) fn subscribed(changes: Changes) -> Reply {
+    reply::listening(Listening::new(changes, None, PULSE))
 }
 
 fn next(mut changes: Changes) -> Next {
@@ -73,12 +86,21 @@ fn next(mut changes: Changes) -> Next {
 }
 
 impl Listening {
-    pub(super) fn new(gateway: Arc<Gateway>, context: Context, token: String, pulse: Duration) -> Self {
+    pub(super) fn of_session(
+        gateway: Arc<Gateway>,
+        context: Context,
+        token: String,
+        pulse: Duration,
+    ) -> Self {
+        let principal = context.principal.clone();
+        let changes = Changes::since_now(Arc::clone(&gateway), context);
+        Self::new(changes, Some(Session { gateway, principal, token }), pulse)
+    }
+
+    fn new(changes: Changes, session: Option<Session>, pulse: Duration) -> Self {
         let mut pulse = interval_at(Instant::now() + pulse, pulse);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let principal = context.principal.clone();
-        let next = next(Changes::since_now(Arc::clone(&gateway), context));
-        Self { next: Some(next), pulse, gateway, principal, token, _busy: None }
+        Self { next: Some(next(changes)), pulse, session, _busy: None }
     }
 
     /// Keeps the connection busy until the end.
@@ -87,23 +109,37 @@ impl Listening {
     }
 
     fn event(&mut self, turn: &mut Turn<'_>) -> Poll<Option<Bytes>> {
-        if self.gateway.sessions().verify(&self.principal, &self.token).is_err() {
-            return self.end();
+        if self.session.as_ref().is_some_and(Session::has_ended) {
+            return self.end(None);
         }
         let Some(waiting) = &mut self.next else { return Poll::Ready(None) };
         let Poll::Ready((changes, message)) = waiting.as_mut().poll(turn) else {
             ready!(self.pulse.poll_tick(turn));
             return Poll::Ready(Some(Bytes::from_static(COMMENT)));
         };
-        let Some(message) = message else { return self.end() };
+        let Some(message) = message else { return self.end(last(&changes)) };
         self.next = Some(next(changes));
         Poll::Ready(Some(written(&message)))
     }
 
-    fn end(&mut self) -> Poll<Option<Bytes>> {
+    fn end(&mut self, last: Option<Bytes>) -> Poll<Option<Bytes>> {
         (self.next, self._busy) = (None, None);
-        Poll::Ready(None)
+        Poll::Ready(last)
     }
+}
+
+impl Session {
+    fn has_ended(&self) -> bool {
+        self.gateway.sessions().verify(&self.principal, &self.token).is_err()
+    }
+}
+
+/// The result of a subscription, which ends it.
+fn last(changes: &Changes) -> Option<Bytes> {
+    let (id, answer) = changes.result()?;
+    let mut message = Vec::with_capacity(respond::success_size(id, &answer));
+    respond::success(&mut message, id, &answer);
+    Some(written(&message))
 }
 
 impl Body for Listening {

@@ -13,12 +13,14 @@ use super::accept::{self, Accepted, Format};
 use super::body::{self, Whole};
 use super::events::Events;
 use super::listen::Shared;
+use super::listening;
 use super::reply::{self, Reply};
 use super::stream::Phase;
 use super::turn;
 use crate::auth::Principal;
 use crate::error::Error;
 use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
+use crate::mcp::changes::Changes;
 use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call};
 use crate::mcp::era::{self, Era};
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
@@ -27,6 +29,7 @@ use crate::mcp::initialize;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::{Session, SessionId};
+use crate::mcp::subscription::Filter;
 use crate::respond;
 use crate::transport::budget::{Share, UNIT};
 
@@ -151,7 +154,11 @@ impl<'a> Post<'a> {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
                 let asked = ask(&self.shared.gateway, self.conversation(revision, None), request, &params)?;
-                Ok(Step::Run(Run { id: request.id.clone(), asked, session: None }))
+                let id = request.id.clone();
+                match asked {
+                    Asked::Listen(filter) => self.subscribed(id, filter).map(Step::Reply),
+                    asked => Ok(Step::Run(Run { id, asked, session: None })),
+                }
             }
             Era::Session(_) if request.method == "initialize" => {
                 let (revision, result) = initialize::result(&self.shared.gateway, &params)?;
@@ -176,6 +183,14 @@ impl<'a> Post<'a> {
         let conversation = self.conversation(session.revision, Some(session.id));
         let asked = ask(&self.shared.gateway, conversation, request, params)?;
         Ok(Run { id: request.id.clone(), asked, session: Some(session) })
+    }
+
+    fn subscribed(&self, id: Id, filter: Filter) -> Result<Reply, Error> {
+        if !self.accepted.events {
+            return Err(Error::NotAcceptable);
+        }
+        let (gateway, context) = (Arc::clone(&self.shared.gateway), self.context.clone());
+        Ok(listening::subscribed(Changes::subscribed(gateway, context, id, filter)))
     }
 
     fn conversation(&self, revision: Revision, session: Option<SessionId>) -> Conversation<'_> {

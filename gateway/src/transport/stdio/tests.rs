@@ -286,3 +286,52 @@ async fn a_client_with_a_session_hears_of_lists_that_change() {
     let told = host.receive().await;
     assert_eq!(told, json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }));
 }
+
+fn listen(id: u32) -> String {
+    stateless(id, "subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } }))
+}
+
+#[tokio::test]
+async fn a_subscription_is_told_until_it_is_cancelled() {
+    let (gateway, fake) = fake::gateway();
+    let mut host = start_gateway(Arc::clone(&gateway), fake, StdioSettings::default());
+    let other =
+        |tool: &str| fake::catalog(vec![fake::entry("fake", Fake::new(&[(tool, fake::Does::Echo)]) as _)]);
+    let first = host.ask(&listen(1)).await;
+    assert_eq!(first["method"], "notifications/subscriptions/acknowledged", "{first}");
+    gateway.replace(other("after"));
+    let told = host.receive().await;
+    assert_eq!(told["method"], "notifications/tools/list_changed", "{told}");
+    assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1, "{told}");
+    host.send(
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"enough"}}"#,
+    )
+    .await;
+    // Nothing of it is told any more, nor is it answered: what comes next is the answer to what comes next.
+    let listed = host.ask(&stateless(2, "tools/list", json!({}))).await;
+    assert_eq!(listed["id"], 2, "{listed}");
+    gateway.replace(other("later"));
+    let listed = host.ask(&stateless(3, "tools/list", json!({}))).await;
+    assert_eq!(listed["id"], 3, "{listed}");
+}
+
+#[tokio::test]
+async fn the_end_of_input_ends_subscriptions_too() {
+    let mut host = start();
+    host.ask(&listen(1)).await;
+    host.input.take().unwrap().shutdown().await.unwrap();
+    let last = host.receive().await;
+    assert_eq!((&last["id"], &last["result"]["resultType"]), (&json!(1), &json!("complete")), "{last}");
+    tokio::time::timeout(Duration::from_secs(5), host.served).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn subscriptions_do_not_take_all_places() {
+    let mut host = start();
+    for id in 0..MAX_SUBSCRIPTIONS as u32 {
+        host.ask(&listen(id)).await;
+    }
+    let refused = host.ask(&listen(900)).await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(900), &json!(-32600)), "{refused}");
+    assert_eq!(host.ask(&stateless(901, "tools/list", json!({}))).await["id"], 901);
+}

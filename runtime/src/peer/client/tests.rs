@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{ClientError, List, call, initialize, list};
+use super::{ClientError, List, Reference, call, completion, initialize, list};
 use crate::peer::{Listener, Notification, Session};
 
 struct Deaf;
@@ -126,4 +126,16 @@ async fn each_list_has_its_own_member_and_key() {
     }
     let error = list(&always(r#"{"resources":[{"name":"b"}]}"#), List::Resources).await.unwrap_err();
     assert!(error.to_string().contains("missing field `uri`"), "{error}");
+}
+
+#[test]
+fn a_completion_keeps_the_members_that_were_asked_for() {
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let asked = raw(r#"{"argument":{"name":"a","value":1.50},"context":{}}"#);
+    assert_eq!(
+        completion(Reference::Prompt("a\"b"), &asked),
+        r#"{"ref":{"type":"ref/prompt","name":"a\"b"},"argument":{"name":"a","value":1.50},"context":{}}"#
+    );
+    let none = completion(Reference::Template("a:{b}"), &raw("{ }"));
+    assert_eq!(none, r#"{"ref":{"type":"ref/resource","uri":"a:{b}"}}"#);
 }

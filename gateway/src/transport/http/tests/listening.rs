@@ -12,11 +12,12 @@ use crate::mcp::answer::Context;
 use crate::mcp::revision::Revision;
 use crate::transport::http::listening::Listening;
 
-/// Opens a session and its stream; what came of the stream grows in the background.
-struct Stream {
+/// A stream of events; what came of it grows in the background.
+pub(super) struct Stream {
+    /// Of the session that it was opened for.
     token: String,
     seen: Arc<Mutex<String>>,
-    ended: Arc<AtomicBool>,
+    pub(super) ended: Arc<AtomicBool>,
     reader: JoinHandle<()>,
 }
 
@@ -27,6 +28,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
+    /// Opens a session and its stream.
     async fn open(served: &Served, path: &str) -> Self {
         let info = json!({ "name": "test", "version": "0" });
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
@@ -34,8 +36,15 @@ impl Stream {
         let capabilities = &answer.json()["result"]["capabilities"];
         assert_eq!(capabilities["tools"]["listChanged"], true, "{capabilities}");
         let token = answer.header("mcp-session-id").unwrap().to_owned();
+        let mut opened = Self::of(served, &get(path, &token)).await;
+        opened.token = token;
+        opened
+    }
+
+    /// The one that answers a request.
+    pub(super) async fn of(served: &Served, ask: &Ask) -> Self {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
-        stream.write_all(&get(path, &token).bytes()).await.unwrap();
+        stream.write_all(&ask.bytes()).await.unwrap();
         let (seen, ended) = (Arc::<Mutex<String>>::default(), Arc::<AtomicBool>::default());
         let (sees, ends) = (Arc::clone(&seen), Arc::clone(&ended));
         let reader = tokio::spawn(async move {
@@ -50,7 +59,7 @@ impl Stream {
             }
             ends.store(true, Ordering::SeqCst);
         });
-        let opened = Self { token, seen, ended, reader };
+        let opened = Self { token: String::new(), seen, ended, reader };
         until("the head of the stream", || opened.seen().contains("text/event-stream")).await;
         opened
     }
@@ -59,16 +68,20 @@ impl Stream {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The methods of the notifications so far.
-    fn told(&self) -> Vec<String> {
+    /// The messages so far.
+    pub(super) fn messages(&self) -> Vec<Value> {
         let seen = self.seen();
         let messages = seen.lines().filter_map(|line| line.strip_prefix("data: "));
-        let method = |message: &str| {
-            let message: Value = serde_json::from_str(message).unwrap();
+        messages.map(|message| serde_json::from_str(message).unwrap()).collect()
+    }
+
+    /// The methods of the notifications so far.
+    fn told(&self) -> Vec<String> {
+        let method = |message: &Value| {
             assert!(message.get("id").is_none(), "{message}");
             message["method"].as_str().unwrap().to_owned()
         };
-        messages.map(method).collect()
+        self.messages().iter().map(method).collect()
     }
 }
 
@@ -78,7 +91,7 @@ fn get(path: &str, token: &str) -> Ask {
 }
 
 /// A catalog of one server with one tool of that name.
-fn catalog(server: &str, tool: &str) -> Catalog {
+pub(super) fn catalog(server: &str, tool: &str) -> Catalog {
     fake::catalog(vec![fake::entry(server, Fake::new(&[(tool, fake::Does::Echo)]) as _)])
 }
 
@@ -179,7 +192,7 @@ async fn a_quiet_stream_shows_signs_of_life() {
     let (gateway, _fake) = fake::gateway();
     let context = Context { principal: Principal::local(), view: View::All };
     let token = gateway.sessions().open(&context.principal, Revision::V2025_11_25);
-    let mut body = Listening::new(gateway, context, token, Duration::from_millis(10));
+    let mut body = Listening::of_session(gateway, context, token, Duration::from_millis(10));
     for _ in 0..3 {
         let frame = body.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), ":\n\n");

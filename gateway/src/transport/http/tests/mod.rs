@@ -8,6 +8,7 @@ mod notices;
 mod offered;
 mod sessions;
 mod stateless;
+mod subscriptions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -70,6 +70,10 @@ async fn a_resource_is_read_from_the_server_that_has_it() {
     for uri in ["odd://a", "odd://b", "odd://t/7"] {
         let answer = read(uri).send(&served).await.json();
         assert_eq!(answer["result"]["contents"][0]["uri"], uri, "{answer}");
+        assert_eq!(
+            (&answer["result"]["ttlMs"], &answer["result"]["cacheScope"]),
+            (&json!(0), &json!("private"))
+        );
     }
     assert_eq!(
         served.fake.begun.load(Ordering::SeqCst),
@@ -82,6 +86,44 @@ async fn a_resource_is_read_from_the_server_that_has_it() {
     assert_eq!(refused.json()["error"]["message"], "nothing there");
     let mismatch = read("odd://a").header("mcp-name", "odd://b").send(&served).await;
     assert_eq!(mismatch.code(), -32020);
+}
+
+fn completion(reference: Value) -> Ask {
+    let context = json!({ "arguments": { "a": "b" } });
+    let argument = json!({ "name": "city", "value": "U", "x": 1.50 });
+    stateless(1, "completion/complete", json!({ "ref": reference, "argument": argument, "context": context }))
+}
+
+#[tokio::test]
+async fn an_argument_is_completed_by_the_server_whose_prompt_or_template_it_is_of() {
+    let served = start_offering(Callers::Anyone).await;
+    let asked = r#"{"argument":{"name":"city","value":"U","x":1.5},"context":{"arguments":{"a":"b"}}}"#;
+    for (path, reference, of) in [
+        ("/mcp", json!({ "type": "ref/prompt", "name": "one__say", "title": "t" }), "Prompt(0)"),
+        ("/mcp/one", json!({ "type": "ref/prompt", "name": "say" }), "Prompt(0)"),
+        ("/mcp", json!({ "type": "ref/resource", "uri": "odd://t/{id}" }), "Template(0)"),
+    ] {
+        let answer = completion(reference).at(path).send(&served).await;
+        assert!(answer.body.contains(&format!(r#""of":["{of}",{asked}]"#)), "{answer:?}");
+        let result = &answer.json()["result"];
+        assert_eq!(
+            (&result["completion"]["values"], &result["resultType"]),
+            (&json!(["Ulm"]), &json!("complete"))
+        );
+    }
+    assert_eq!(served.fake.begun.load(Ordering::SeqCst), 3);
+    for wrong in [
+        json!({ "type": "ref/prompt", "name": "say" }),
+        json!({ "type": "ref/prompt", "uri": "one__say" }),
+        json!({ "type": "ref/resource", "uri": "odd://t/7" }),
+        json!({ "type": "ref/tool", "name": "one__say" }),
+        json!({ "name": "one__say" }),
+        json!("one__say"),
+        Value::Null,
+    ] {
+        let answer = completion(wrong.clone()).send(&served).await;
+        assert_eq!(answer.code(), -32602, "{wrong}: {answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -98,13 +140,16 @@ async fn a_key_shows_and_reads_what_its_servers_offer_and_no_more() {
     assert!(read("odd://t/7").send(&served).await.json()["result"].is_object(), "of the server that is open");
     let prompt = with(named("prompts/get", json!({ "name": "one__say" }))).send(&served).await;
     assert_eq!(prompt.json()["error"]["message"], "unknown prompt: one__say");
+    let of = |name: &str| with(completion(json!({ "type": "ref/prompt", "name": name })));
+    assert_eq!(of("one__say").send(&served).await.code(), -32602);
+    assert!(of("two__say").send(&served).await.json()["result"].is_object());
     assert_eq!(served.fake.begun.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
 async fn without_such_servers_there_are_no_such_methods() {
     let served = start().await;
-    for method in ["prompts/list", "resources/list", "resources/templates/list"] {
+    for method in ["prompts/list", "resources/list", "resources/templates/list", "completion/complete"] {
         assert_eq!(named(method, json!({})).send(&served).await.code(), -32601, "{method}");
     }
     let discovered = stateless(1, "server/discover", json!({})).send(&served).await.json();

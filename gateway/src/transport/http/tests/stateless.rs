@@ -120,7 +120,7 @@ async fn a_large_result_arrives_whole() {
 #[tokio::test]
 async fn unknown_methods_and_removed_ones_are_404() {
     let served = start().await;
-    for method in ["initialize", "ping", "logging/setLevel", "resources/list", "subscriptions/listen", "x"] {
+    for method in ["initialize", "ping", "logging/setLevel", "resources/list", "resources/subscribe", "x"] {
         let answer = stateless(5, method, json!({})).send(&served).await;
         assert_eq!((answer.status, answer.code()), (404, -32601), "{method}");
         assert_eq!(answer.json()["id"], 5);
