@@ -1,7 +1,7 @@
 //! What a client is told when lists change: that they did, and nothing of what is in them.
 //!
 //! A client of a session is told of all lists on the session's stream, a stateless one of those that its
-//! [subscription](super::subscription) asks for. A list is known by the fingerprint of its pages as that client
+//! [subscription] asks for. A list is known by the fingerprint of its pages as that client
 //! would get them, so a change that it can't see is no change to it.
 
 use std::collections::VecDeque;

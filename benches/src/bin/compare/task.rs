@@ -6,6 +6,7 @@
 //! registry on the same host. The load generator is on the same cores, unpinned.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -199,7 +200,6 @@ impl Drop for Registry {
 
 /// Whether `/readyz` says so.
 fn is_ready(address: SocketAddr) -> bool {
-    use std::io::{Read, Write};
     let Ok(mut stream) = TcpStream::connect(address) else { return false };
     let mut answer = String::new();
     let asked = write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

@@ -153,5 +153,5 @@ async fn without_such_servers_there_are_no_such_methods() {
         assert_eq!(named(method, json!({})).send(&served).await.code(), -32601, "{method}");
     }
     let discovered = stateless(1, "server/discover", json!({})).send(&served).await.json();
-    assert_eq!(discovered["result"]["capabilities"], json!({ "tools": {} }));
+    assert_eq!(discovered["result"]["capabilities"], json!({ "tools": { "listChanged": true } }));
 }
