@@ -52,6 +52,22 @@ pub fn resident(pid: u32) -> u64 {
     kib_in(&format!("/proc/{pid}/status"), "VmRSS:").expect("a living process")
 }
 
+/// The most bytes that were ever resident, or since that was forgotten.
+///
+/// # Panics
+/// If it is gone.
+pub fn peak(pid: u32) -> u64 {
+    kib_in(&format!("/proc/{pid}/status"), "VmHWM:").expect("a living process")
+}
+
+/// Has the peak counted from now on (proc(5), `clear_refs`).
+///
+/// # Panics
+/// If it is gone, or another user's.
+pub fn forget_the_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a living process");
+}
+
 /// Bytes that the machine could give without swapping.
 ///
 /// # Panics

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use e2e::client::Client;
 use e2e::gateway::{Gateway, command, run};
 use e2e::guests;
+use e2e::process::{forget_the_peak, peak, resident};
 use e2e::site::Site;
 use serde_json::{Value, json};
 
@@ -249,24 +250,4 @@ fn an_unknown_server_or_tool_is_told_with_what_there_is() {
         assert_eq!(output.status.code(), Some(2), "wrong usage");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
     }
-}
-
-fn resident(pid: u32) -> u64 {
-    memory(pid, "VmRSS:")
-}
-
-/// The most that was ever resident, or since it was forgotten.
-fn peak(pid: u32) -> u64 {
-    memory(pid, "VmHWM:")
-}
-
-/// Has the peak counted from now on.
-fn forget_the_peak(pid: u32) {
-    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
-}
-
-fn memory(pid: u32, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }

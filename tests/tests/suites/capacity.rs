@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use e2e::gateway::{Gateway, run};
 use e2e::guests;
+use e2e::process::resident;
 use e2e::site::Site;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
@@ -142,12 +143,6 @@ fn allow_descriptors() {
 fn causes(gateway: &Gateway) -> String {
     let log = gateway.log();
     log.lines().filter(|line| line.contains("cause")).take(5).collect::<Vec<_>>().join("\n")
-}
-
-fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 #[tokio::test]

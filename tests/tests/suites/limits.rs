@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use e2e::client::Client;
 use e2e::gateway::Gateway;
 use e2e::guests;
+use e2e::process;
 use e2e::site::Site;
 use serde_json::{Value, json};
 
@@ -139,7 +140,7 @@ async fn results_beyond_the_limit_fail_the_call_and_cost_the_host_little() {
         failed_with(&result, "output");
         assert!(result.to_string().len() < 2_000, "{tool} answered with {} bytes", result.to_string().len());
     }
-    let peak = peak_memory(gateway.pid());
+    let peak = process::peak(gateway.pid());
     assert!(peak < 600 << 20, "the gateway took {} MiB at its peak", peak >> 20);
     still_serves(&client).await;
 }
@@ -232,13 +233,6 @@ async fn nothing_survives_a_call() {
     client.call("allocate", json!({ "mebibytes": 16 })).await;
     let dirty = client.call("dirty-bytes", json!({ "mebibytes": 16 })).await;
     assert_eq!(dirty["structuredContent"], json!({ "result": 0 }), "{dirty}");
-}
-
-/// The highest resident size so far, in bytes.
-fn peak_memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// A string field of a JSON log line.
