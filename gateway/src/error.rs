@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use toolgate_runtime::sandbox::CallError;
+use toolgate_runtime::sandbox::{CallError, Reference};
 
-use crate::catalog::{Reference, Wanted};
+use crate::catalog::Wanted;
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]

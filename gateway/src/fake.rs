@@ -231,6 +231,11 @@ pub(crate) fn entry_with(name: &str, state: ServerState, limits: Limits) -> Serv
     }
 }
 
+/// A catalog of one server with one tool of that name.
+pub(crate) fn with_tool(server: &str, tool: &str) -> Catalog {
+    catalog(vec![entry(server, Fake::new(&[(tool, Does::Echo)]) as _)])
+}
+
 pub(crate) fn catalog(entries: Vec<ServerEntry>) -> Catalog {
     Catalog::build(entries, &CatalogSettings::default()).unwrap()
 }

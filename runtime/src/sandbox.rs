@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::answer::{Json, Text};
 use crate::events::{Backend, CallId, Observer};
 use crate::notice::Notices;
+pub use crate::peer::client::Reference;
 
 /// A prepared server: describes its tools, runs calls. Every call starts from a fresh state and
 /// leaves none.
@@ -171,17 +172,8 @@ pub enum Target {
     Prompt(usize),
     /// The resource of that URI, which may be one of a template.
     Resource(String),
-    /// Values that an argument may have.
-    Completion(Completed),
-}
-
-/// Of what an argument is to be completed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completed {
-    /// Of a prompt: an index into [`Description::prompts`].
-    Prompt(usize),
-    /// Of a template: an index into [`Description::templates`].
-    Template(usize),
+    /// Values that an argument may have: of an index into [`Description::prompts`] or [`Description::templates`].
+    Completion(Reference<usize>),
 }
 
 /// One call, admitted and ready to run.

@@ -8,7 +8,7 @@ use e2e::site::Site;
 use e2e::upstream::Upstream;
 use serde_json::{Value, json};
 
-use super::support::{READY, failed_with, label, networks, text, volumes, went_well};
+use super::support::{READY, failed_with, is_nobody, label, networks, proxy_of, text, volumes, went_well};
 
 /// A secret that no container holds.
 const CANARY: &str = "canary-91c4d0aa";
@@ -65,17 +65,7 @@ async fn calls_crashes_and_the_end_are_as_they_are_with_docker() {
 async fn a_container_is_nobody_and_may_nothing() {
     let served = Served::start("").await;
     let seen = served.call("identity", json!({})).await;
-    let lines: Vec<&str> = went_well(&seen).lines().collect();
-    for expected in [
-        "Uid: 65534 65534 65534 65534",
-        "CapEff: 0000000000000000",
-        "CapBnd: 0000000000000000",
-        "NoNewPrivs: 1",
-        "Seccomp: 2",
-    ] {
-        assert!(lines.contains(&expected), "{expected} is not in {lines:?}");
-    }
-    assert!(!lines.contains(&"pid 1"), "an init reaps what it leaves: {lines:?}");
+    is_nobody(&seen);
     for (tool, arguments) in [
         ("write", json!({ "path": "/new", "bytes": 1 })),
         ("read", json!({ "path": "/etc/shadow" })),
@@ -100,9 +90,7 @@ async fn the_way_out_is_the_gateway_and_goes_with_it() {
     .await;
     let label = label(&served.site);
     assert_eq!(networks(&served.podman.engine, &label), 1);
-    let told = served.call("environment", json!({})).await;
-    let proxy = went_well(&told).lines().find_map(|line| line.strip_prefix("HTTPS_PROXY=")).unwrap();
-    let proxy = proxy.split_once('@').unwrap().1.to_owned();
+    let proxy = proxy_of(&served.call("environment", json!({})).await);
     let ask = async |head: String| {
         let text = format!("{head} HTTP/1.1\r\nhost: elsewhere\r\n\r\n");
         let result = served.call("exchange", json!({ "address": proxy, "text": text })).await;
@@ -127,9 +115,8 @@ async fn the_way_out_is_the_gateway_and_goes_with_it() {
 #[tokio::test]
 async fn nobody_answers_names_where_there_is_a_way_out() {
     let served = Served::start("[servers.odd.grants]\nhttp = [\"GET https://api.example.com/v1/*\"]").await;
-    let told = served.call("environment", json!({})).await;
-    let proxy = went_well(&told).lines().find_map(|line| line.strip_prefix("HTTPS_PROXY=")).unwrap();
-    let machine = proxy.split_once('@').unwrap().1.split_once(':').unwrap().0.to_owned();
+    let proxy = proxy_of(&served.call("environment", json!({})).await);
+    let machine = proxy.split_once(':').unwrap().0.to_owned();
     let label = label(&served.site);
     let name = served.podman.podman(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]);
     let inspected: Value =

@@ -65,6 +65,29 @@ pub(crate) fn went_well(result: &Value) -> &str {
     text(result)
 }
 
+/// Asserts that a container sees itself as nobody without any right, by what `identity` said.
+pub(crate) fn is_nobody(identity: &Value) {
+    let lines: Vec<&str> = went_well(identity).lines().collect();
+    for expected in [
+        "Uid: 65534 65534 65534 65534",
+        "Gid: 65534 65534 65534 65534",
+        "CapEff: 0000000000000000",
+        "CapPrm: 0000000000000000",
+        "CapBnd: 0000000000000000",
+        "NoNewPrivs: 1",
+        "Seccomp: 2",
+    ] {
+        assert!(lines.contains(&expected), "{expected} is not in {lines:?}");
+    }
+    assert!(!lines.contains(&"pid 1"), "an init reaps what it leaves: {lines:?}");
+}
+
+/// Where the proxy of a container is, by what `environment` said.
+pub(crate) fn proxy_of(environment: &Value) -> String {
+    let url = went_well(environment).lines().find_map(|line| line.strip_prefix("HTTPS_PROXY="));
+    url.unwrap_or_else(|| panic!("no proxy: {environment}")).split_once('@').expect("a password").1.to_owned()
+}
+
 /// Networks with that label.
 pub(crate) fn networks(engine: &Engine, label: &str) -> usize {
     engine.docker(&["network", "ls", "--quiet", "--filter", &format!("label={label}")]).lines().count()

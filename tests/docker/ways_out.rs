@@ -14,7 +14,7 @@ use e2e::site::Site;
 use e2e::upstream::{Upstream, authority};
 use serde_json::json;
 
-use super::support::{Docked, READY, label, networks, text, volumes, went_well};
+use super::support::{Docked, READY, label, networks, proxy_of, text, volumes, went_well};
 
 /// A secret that no container holds.
 const CANARY: &str = "canary-2b7e1516";
@@ -75,8 +75,7 @@ async fn variables(docked: &Docked) -> BTreeMap<String, String> {
 
 /// Where its proxy is.
 async fn proxy(docked: &Docked) -> String {
-    let url = variables(docked).await["HTTPS_PROXY"].clone();
-    url.split_once('@').unwrap().1.to_owned()
+    proxy_of(&docked.client().call("environment", json!({})).await)
 }
 
 /// What is answered to a text that is sent from inside.

@@ -236,13 +236,19 @@ impl Drop for OwnEngine {
 
 fn launch(dir: &Path, arguments: &[String]) -> Child {
     let path = |name: &str| dir.join(name).display().to_string();
-    let log = File::options().create(true).append(true).open(dir.join("log")).expect("a log");
     let mut command = Command::new("dockerd");
     command.args(["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]);
     command.args(["--data-root", &path("disk"), "--exec-root", &path("run"), "--pidfile", &path("pid")]);
     command.args(["--host", &format!("unix://{}", path("sock"))]).args(arguments);
+    logging(command, dir)
+}
+
+/// Starts an engine that logs to a file of its folder.
+fn logging(mut command: Command, dir: &Path) -> Child {
+    let log = File::options().create(true).append(true).open(dir.join("log")).expect("a log");
     let log_too = log.try_clone().expect("a log");
-    command.stdin(Stdio::null()).stdout(log_too).stderr(log).spawn().expect("dockerd starts")
+    let started = command.stdin(Stdio::null()).stdout(log_too).stderr(log).spawn();
+    started.unwrap_or_else(|error| panic!("{command:?}: {error}: run `cargo xtask test`, which installs it"))
 }
 
 fn tls_arguments(certificates: &Path, address: SocketAddr) -> Vec<String> {

@@ -20,9 +20,9 @@ use std::sync::Arc;
 pub use build::{CatalogError, CatalogSettings};
 pub use pages::{List, Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
-pub use wanted::{Reference, Wanted};
+pub use wanted::Wanted;
 
-use toolgate_runtime::sandbox::{Completed, Target};
+use toolgate_runtime::sandbox::{Reference, Target};
 
 use crate::admit::Gate;
 use crate::auth::Servers;
@@ -134,7 +134,7 @@ impl Catalog {
             (View::All, Wanted::Prompt(name)) => self.prompt(name, Target::Prompt),
             (View::All, Wanted::Resource(uri)) => self.resource(uri, open),
             (View::All, Wanted::Completion(Reference::Prompt(name))) => {
-                self.prompt(name, |prompt| Target::Completion(Completed::Prompt(prompt)))
+                self.prompt(name, |prompt| Target::Completion(Reference::Prompt(prompt)))
             }
             (View::All, Wanted::Completion(Reference::Template(template))) => self.template(template, open),
         }
@@ -170,7 +170,7 @@ impl Catalog {
     fn template(&self, template: &str, open: &Servers) -> Result<Resolved, Unresolved> {
         let mut open = self.servers.iter().filter(|server| open.has(server.name()));
         let found = open.find_map(|server| {
-            let target = Target::Completion(Completed::Template(server.template(template)?));
+            let target = Target::Completion(Reference::Template(server.template(template)?));
             Some(Resolved { server: Arc::clone(server), target })
         });
         found.ok_or(Unresolved::Unknown)

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use toolgate_runtime::events::Backend;
-use toolgate_runtime::sandbox::{Completed, Description, Listed, Sandbox, Target, Tool};
+use toolgate_runtime::sandbox::{Description, Listed, Reference, Sandbox, Target, Tool};
 
 use super::pages::Lists;
-use super::{Reference, Unresolved, Wanted, template};
+use super::{Unresolved, Wanted, template};
 use crate::admit::Gate;
 
 /// A server as the config and its artifact give it.
@@ -169,10 +169,10 @@ impl Server {
             Wanted::Prompt(name) => self.prompt(name).map(Target::Prompt),
             Wanted::Resource(uri) => self.has_resources().then(|| Target::Resource(uri.clone())),
             Wanted::Completion(Reference::Prompt(name)) => {
-                self.prompt(name).map(|prompt| Target::Completion(Completed::Prompt(prompt)))
+                self.prompt(name).map(|prompt| Target::Completion(Reference::Prompt(prompt)))
             }
             Wanted::Completion(Reference::Template(template)) => {
-                self.template(template).map(|template| Target::Completion(Completed::Template(template)))
+                self.template(template).map(|template| Target::Completion(Reference::Template(template)))
             }
         };
         found.ok_or(Unresolved::Unknown)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use toolgate_runtime::sandbox::Reference;
+
 /// What a caller wants to use, as it names it at its endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -12,16 +14,7 @@ pub enum Wanted {
     /// The resource of that URI.
     Resource(String),
     /// Values that an argument may have.
-    Completion(Reference),
-}
-
-/// Of what an argument is to be completed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reference {
-    /// The prompt of that name.
-    Prompt(String),
-    /// The template of a resource.
-    Template(String),
+    Completion(Reference<String>),
 }
 
 impl Wanted {

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use toolgate_runtime::sandbox::Reference;
 
 use super::params::{Params, empty_object, is_object, text};
-use crate::catalog::{Reference, View, Wanted};
+use crate::catalog::{View, Wanted};
 use crate::error::Error;
 use crate::pipeline::Call;
 

@@ -148,7 +148,7 @@ impl Instance {
     /// Asks what an argument may be. A server that completes nothing knows no values.
     pub(super) async fn complete(
         &self,
-        reference: Reference<'_>,
+        reference: Reference<&str>,
         arguments: &RawValue,
     ) -> Result<Box<RawValue>, CallError> {
         if !self.can.completions {

@@ -25,10 +25,9 @@ use crate::artifact::Artifacts;
 use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
-use crate::peer::client::Reference;
 use crate::policy::Policy;
 use crate::sandbox::{
-    CallError, Completed, Content, Description, Invocation, Naming, Outcome, Sandbox, Target,
+    CallError, Content, Description, Invocation, Naming, Outcome, Reference, Sandbox, Target,
 };
 use crate::secret::Shield;
 
@@ -189,10 +188,10 @@ impl DockerServer {
             Target::Tool(tool) => Asked::Tool(&self.description.tools.get(*tool)?.function),
             Target::Prompt(prompt) => Asked::Prompt(&self.description.prompts.get(*prompt)?.key),
             Target::Resource(uri) => Asked::Resource(uri),
-            Target::Completion(Completed::Prompt(prompt)) => {
+            Target::Completion(Reference::Prompt(prompt)) => {
                 Asked::Completion(Reference::Prompt(&self.description.prompts.get(*prompt)?.key))
             }
-            Target::Completion(Completed::Template(template)) => {
+            Target::Completion(Reference::Template(template)) => {
                 Asked::Completion(Reference::Template(&self.description.templates.get(*template)?.key))
             }
         })
@@ -257,7 +256,7 @@ enum Asked<'a> {
     Tool(&'a str),
     Prompt(&'a str),
     Resource(&'a str),
-    Completion(Reference<'a>),
+    Completion(Reference<&'a str>),
 }
 
 /// What we read of a result.

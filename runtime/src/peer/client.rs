@@ -37,13 +37,13 @@ pub struct Greeting {
     pub logging: bool,
 }
 
-/// Of what an argument is to be completed, by the server's own name of it.
+/// Of what an argument is to be completed, by its name or by what stands for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reference<'a> {
-    /// The prompt of that name.
-    Prompt(&'a str),
-    /// The template of a resource.
-    Template(&'a str),
+pub enum Reference<N> {
+    /// Of a prompt.
+    Prompt(N),
+    /// Of a template of resources.
+    Template(N),
 }
 
 /// A list that a server may have.
@@ -293,13 +293,13 @@ pub async fn resource(session: &Session, uri: &str) -> Result<Box<RawValue>, Req
 /// See [`RequestError`].
 pub async fn complete(
     session: &Session,
-    reference: Reference<'_>,
+    reference: Reference<&str>,
     arguments: &RawValue,
 ) -> Result<Box<RawValue>, RequestError> {
     session.request("completion/complete", &completion(reference, arguments)).await
 }
 
-fn completion(reference: Reference<'_>, arguments: &RawValue) -> String {
+fn completion(reference: Reference<&str>, arguments: &RawValue) -> String {
     let (kind, member, name) = match reference {
         Reference::Prompt(name) => ("ref/prompt", "name", name),
         Reference::Template(template) => ("ref/resource", "uri", template),

@@ -1,6 +1,6 @@
 //! Podman as the engine, answering as Docker's API does.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::Engine;
+use super::{Engine, logging};
 
 /// Time for it to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -124,9 +124,5 @@ fn podman(dir: &Path, args: &[&str]) -> Command {
 }
 
 fn launch(dir: &Path) -> Child {
-    let log = File::options().create(true).append(true).open(dir.join("log")).expect("a log");
-    let log_too = log.try_clone().expect("a log");
-    let mut command = podman(dir, &["system", "service", "--time=0", &host(dir)]);
-    let command = command.stdin(Stdio::null()).stdout(log_too).stderr(log);
-    command.spawn().expect("podman: run `cargo xtask test`, which installs it")
+    logging(podman(dir, &["system", "service", "--time=0", &host(dir)]), dir)
 }

@@ -276,13 +276,11 @@ async fn what_a_call_tells_is_written_before_its_answer() {
 async fn a_client_with_a_session_hears_of_lists_that_change() {
     let (gateway, fake) = fake::gateway();
     let mut host = start_gateway(Arc::clone(&gateway), fake, StdioSettings::default());
-    let other =
-        |tool: &str| fake::catalog(vec![fake::entry("fake", Fake::new(&[(tool, fake::Does::Echo)]) as _)]);
     // Before there is a session nobody is told.
-    gateway.replace(other("before"));
+    gateway.replace(fake::with_tool("fake", "before"));
     let answer = host.initialize("2025-11-25").await;
     assert_eq!(answer["result"]["capabilities"]["tools"]["listChanged"], true, "{answer}");
-    gateway.replace(other("after"));
+    gateway.replace(fake::with_tool("fake", "after"));
     let told = host.receive().await;
     assert_eq!(told, json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }));
 }
@@ -295,11 +293,9 @@ fn listen(id: u32) -> String {
 async fn a_subscription_is_told_until_it_is_cancelled() {
     let (gateway, fake) = fake::gateway();
     let mut host = start_gateway(Arc::clone(&gateway), fake, StdioSettings::default());
-    let other =
-        |tool: &str| fake::catalog(vec![fake::entry("fake", Fake::new(&[(tool, fake::Does::Echo)]) as _)]);
     let first = host.ask(&listen(1)).await;
     assert_eq!(first["method"], "notifications/subscriptions/acknowledged", "{first}");
-    gateway.replace(other("after"));
+    gateway.replace(fake::with_tool("fake", "after"));
     let told = host.receive().await;
     assert_eq!(told["method"], "notifications/tools/list_changed", "{told}");
     assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1, "{told}");
@@ -310,7 +306,7 @@ async fn a_subscription_is_told_until_it_is_cancelled() {
     // Nothing of it is told any more, nor is it answered: what comes next is the answer to what comes next.
     let listed = host.ask(&stateless(2, "tools/list", json!({}))).await;
     assert_eq!(listed["id"], 2, "{listed}");
-    gateway.replace(other("later"));
+    gateway.replace(fake::with_tool("fake", "later"));
     let listed = host.ask(&stateless(3, "tools/list", json!({}))).await;
     assert_eq!(listed["id"], 3, "{listed}");
 }

@@ -90,23 +90,18 @@ fn get(path: &str, token: &str) -> Ask {
     ask.header("mcp-session-id", token).header("mcp-protocol-version", "2025-11-25")
 }
 
-/// A catalog of one server with one tool of that name.
-pub(super) fn catalog(server: &str, tool: &str) -> Catalog {
-    fake::catalog(vec![fake::entry(server, Fake::new(&[(tool, fake::Does::Echo)]) as _)])
-}
-
 const TOOLS: &str = "notifications/tools/list_changed";
 
 #[tokio::test]
 async fn a_session_hears_of_lists_that_change_and_of_nothing_else() {
     let served = start().await;
     let stream = Stream::open(&served, "/mcp").await;
-    served.gateway.replace(catalog("fake", "other"));
+    served.gateway.replace(fake::with_tool("fake", "other"));
     until("a word of it", || stream.told() == [TOOLS]).await;
     // The same again is no change; if it were told, it would be before the next one.
-    served.gateway.replace(catalog("fake", "other"));
+    served.gateway.replace(fake::with_tool("fake", "other"));
     tokio::task::yield_now().await;
-    served.gateway.replace(catalog("fake", "third"));
+    served.gateway.replace(fake::with_tool("fake", "third"));
     until("a word of the next", || stream.told() == [TOOLS, TOOLS]).await;
     let prompting = Fake::of_mcp("prompt", "a:b", "a:{c}");
     served.gateway.replace(fake::catalog(vec![fake::entry("fake", prompting as _)]));
@@ -160,7 +155,7 @@ async fn a_stream_ends_with_its_session() {
     let stream = Stream::open(&served, "/mcp").await;
     let delete = Ask::new("DELETE", "/mcp").header("mcp-session-id", &stream.token);
     assert_eq!(delete.send(&served).await.status, 204);
-    served.gateway.replace(catalog("fake", "other"));
+    served.gateway.replace(fake::with_tool("fake", "other"));
     until("the end", || stream.ended.load(Ordering::SeqCst)).await;
     assert_eq!(stream.told(), Vec::<String>::new());
 }

@@ -1,6 +1,6 @@
 //! `subscriptions/listen` of 2026-07-28.
 
-use super::listening::{Stream, catalog};
+use super::listening::Stream;
 use super::*;
 
 /// The request with that id.
@@ -27,7 +27,7 @@ async fn what_was_asked_for_is_acknowledged_first_and_told_by_the_name_of_the_re
     let stream = Stream::of(&served, &listen(7, json!({ "toolsListChanged": true, "taskIds": ["a"] }))).await;
     until("the acknowledgment", || !stream.messages().is_empty()).await;
     assert_eq!(stream.messages(), [acknowledged(7, json!({ "toolsListChanged": true }))]);
-    served.gateway.replace(catalog("fake", "other"));
+    served.gateway.replace(fake::with_tool("fake", "other"));
     until("a word of it", || stream.messages().len() == 2).await;
     assert_eq!(stream.messages()[1], of(7, "notifications/tools/list_changed"));
     assert!(!stream.ended.load(Ordering::SeqCst));
