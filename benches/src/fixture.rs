@@ -15,7 +15,7 @@ use toolgate_runtime::events::{Backend, CallId, Ignore};
 use toolgate_runtime::host::Host;
 use toolgate_runtime::limits::Limits;
 use toolgate_runtime::policy::Policy;
-use toolgate_runtime::sandbox::{Invocation, Outcome, Sandbox, Target};
+use toolgate_runtime::sandbox::{Dialogue, Invocation, Outcome, Sandbox, Target};
 use toolgate_runtime::wasm::{CompiledCache, Component, Engine, EngineOptions, Metering, PrepareOptions};
 
 /// A guest to measure and the call that is made of it.
@@ -146,6 +146,7 @@ impl Guest {
 /// A call of the tool at that index, with its arguments as JSON.
 pub fn invocation(tool: usize, arguments: &str) -> Invocation {
     Invocation {
+        dialogue: Dialogue::default(),
         id: CallId(1),
         target: Target::Tool(tool),
         arguments: raw(arguments),

@@ -22,6 +22,7 @@ use crate::admit::{Capacity, Gate};
 use crate::catalog::{ServerEntry, ServerState};
 use crate::config::quantity::show_size;
 use crate::config::{BackendChoice, ServerConfig};
+use crate::observe::ServerLog;
 
 mod images;
 mod pulls;
@@ -384,6 +385,7 @@ impl Assembler {
             naming: config.naming.clone(),
             cache: self.cache.as_ref(),
             egress: Some(Arc::new(self.egress.for_server())),
+            observer: Some(Arc::new(ServerLog::of(&config.name))),
         };
         let component = Component::prepare(&self.engine, &artifact, config.policy.clone(), options).await?;
         notes.extend(component.notes().iter().cloned());

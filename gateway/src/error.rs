@@ -10,6 +10,7 @@ use std::time::Duration;
 use toolgate_runtime::sandbox::{CallError, Reference};
 
 use crate::catalog::Wanted;
+use crate::mcp::client_capabilities::ClientCapabilities;
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,9 @@ pub enum Error {
     /// Something else than a tool whose server failed; a tool says so in its result.
     #[error(transparent)]
     Failed(#[from] CallError),
+    /// A server asks its client for what that can't do.
+    #[error("missing client capability: {}", .0.json())]
+    MissingCapability(ClientCapabilities),
     /// A `Host` that is not this gateway's name.
     #[error("host not allowed: {0}")]
     Host(String),
@@ -167,6 +171,7 @@ impl Error {
             | Self::NoKey
             | Self::BadKey
             | Self::ServerNotAllowed(_)
+            | Self::MissingCapability(_)
             | Self::Host(_)
             | Self::Origin(_)
             | Self::NotAcceptable
@@ -207,6 +212,7 @@ impl Error {
             Self::NoKey => "no-key",
             Self::BadKey => "bad-key",
             Self::ServerNotAllowed(_) | Self::NotAllowed { .. } => "not-allowed",
+            Self::MissingCapability(_) => "missing-capability",
             Self::Host(_) => "host",
             Self::Origin(_) => "origin",
             Self::NotAcceptable => "not-acceptable",

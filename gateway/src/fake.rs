@@ -12,7 +12,7 @@ use toolgate_runtime::events::{Backend, Denial, Observer, Stdio, Usage};
 use toolgate_runtime::limits::Limits;
 use toolgate_runtime::notice::Level;
 use toolgate_runtime::sandbox::{
-    CallError, Content, Description, Invocation, Listed, Outcome, Published, Sandbox, Target, Tool,
+    CallError, Content, Description, Invocation, Listed, Outcome, Published, Questions, Sandbox, Target, Tool,
 };
 
 use crate::admit::{Capacity, Gate};
@@ -40,6 +40,9 @@ pub(crate) enum Does {
     Talk,
     /// Tells how far it is that many times, with a pause after each, and logs at the end.
     Tell(u32, Duration),
+    /// Asks its client, a JSON object of requests, and answers with what came of it and with what it kept. With
+    /// "endless" in it, it asks again and again.
+    Ask(&'static str),
 }
 
 /// A sandbox of fake tools.
@@ -102,7 +105,7 @@ impl Fake {
                 format!("{{\"messages\":[],\"y\":2.50,\"of\":[{prompt},{arguments}]}}")
             }
             Target::Resource(uri) if uri.ends_with("none") => {
-                return Err(CallError::Refused { code: -32002, message: "nothing there".into() });
+                return Err(CallError::Refused { code: -32002, message: "nothing there".into(), data: None });
             }
             Target::Resource(uri) => format!("{{\"contents\":[{{\"uri\":\"{uri}\",\"text\":\"t\"}}]}}"),
             Target::Completion(of) => {
@@ -127,6 +130,11 @@ impl Fake {
             ("talk", Does::Talk),
         ])
     }
+}
+
+fn ask(requests: &str) -> Result<Outcome, CallError> {
+    let questions = Questions { requests: raw(requests), state: Some(b"kept".to_vec()) };
+    Ok(Outcome { is_error: false, content: Content::Questions(questions) })
 }
 
 /// Tells the observer the end when the call ends in any way, as a sandbox must.
@@ -203,6 +211,14 @@ impl Sandbox for Fake {
                 });
                 text("talked")
             }
+            Does::Ask(requests) => match &invocation.dialogue.responses {
+                None => ask(requests),
+                Some(_) if requests.contains("endless") => ask(requests),
+                Some(responses) => {
+                    let state = invocation.dialogue.state.as_deref().map(String::from_utf8_lossy);
+                    text(&format!("{responses} {state:?}"))
+                }
+            },
             Does::Tell(times, pause) => {
                 for i in 1..=*times {
                     let progress = format!("{{\"progressToken\":7, \"progress\":{i}.50}}");
@@ -229,6 +245,14 @@ pub(crate) fn entry_with(name: &str, state: ServerState, limits: Limits) -> Serv
         backend: Backend::Wasm,
         source: "file:fake.wasm".to_owned(),
     }
+}
+
+/// A gateway of one server, which speaks MCP, with these tools.
+pub(crate) fn gateway_of(tools: &[(&str, Does)]) -> (Arc<Gateway>, Arc<Fake>) {
+    let fake = Fake::new(tools);
+    let catalog = catalog(vec![entry("fake", Arc::clone(&fake) as _)]);
+    let settings = GatewaySettings { servers_of_mcp: true, ..GatewaySettings::default() };
+    (Arc::new(Gateway::new(catalog, settings)), fake)
 }
 
 /// A catalog of one server with one tool of that name.

@@ -23,7 +23,8 @@ pub struct GatewaySettings {
     pub session_ttl: Duration,
     /// How long clients may keep a tool list (`ttlMs`).
     pub tools_ttl: Duration,
-    /// Whether there are servers that speak MCP, and so may send log messages and have prompts and resources.
+    /// Whether there will be servers that speak MCP, and so may send log messages and have prompts and resources,
+    /// besides those that are found to.
     pub servers_of_mcp: bool,
 }
 
@@ -115,7 +116,7 @@ impl Gateway {
     }
 
     pub(crate) fn has_servers_of_mcp(&self) -> bool {
-        self.servers_of_mcp
+        self.servers_of_mcp || self.catalog.load().as_ref().is_some_and(|catalog| catalog.speaks_mcp())
     }
 
     pub(crate) fn tools_ttl(&self) -> Duration {

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout_at;
 use toolgate_runtime::events::Usage;
 use toolgate_runtime::notice::Notices;
-use toolgate_runtime::sandbox::{CallError, Invocation, Outcome, SessionId};
+use toolgate_runtime::sandbox::{CallError, Dialogue, Invocation, Outcome, SessionId};
 
 use crate::admit::{Admitted, admit};
 use crate::auth::Principal;
@@ -49,13 +49,28 @@ pub struct Call {
     pub session: Option<SessionId>,
     /// What its client wants to hear meanwhile.
     pub notices: Option<Notices>,
+    /// What else there is of its request, for a server that speaks MCP.
+    pub dialogue: Dialogue,
 }
 
 impl Call {
     /// A call without a session, whose client wants to hear nothing but the answer.
     #[must_use]
     pub fn new(view: View, wanted: Wanted, arguments: Box<RawValue>) -> Self {
-        Self { view, wanted, arguments, session: None, notices: None }
+        Self { view, wanted, arguments, session: None, notices: None, dialogue: Dialogue::default() }
+    }
+
+    /// The same call once more.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            view: self.view.clone(),
+            wanted: self.wanted.clone(),
+            arguments: self.arguments.clone(),
+            session: self.session,
+            notices: self.notices.clone(),
+            dialogue: self.dialogue.clone(),
+        }
     }
 }
 
@@ -126,7 +141,7 @@ fn resolve(
 
 async fn invoke(
     admitted: &Admitted,
-    Call { arguments, session, notices, .. }: Call,
+    Call { arguments, session, notices, dialogue, .. }: Call,
     record: &CallRecord,
 ) -> Result<Outcome, CallError> {
     let resolved = admitted.authorized().resolved();
@@ -141,6 +156,7 @@ async fn invoke(
         deadline: admitted.deadline(),
         observer: record.observer(),
         notices,
+        dialogue,
         lease: admitted.lease(),
     };
     let latest = admitted.deadline() + DEADLINE_GRACE;

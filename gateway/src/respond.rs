@@ -3,6 +3,7 @@
 //! Also writes the envelope around results. Codes outside those of JSON-RPC and MCP are HTTP's own
 //! numbers, since the specification keeps -32768 to -32000 for itself.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use toolgate_runtime::sandbox::CallError;
@@ -69,6 +70,7 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::Failed(_) => Wire::new(200, -32603),
         Error::Malformed(_) => Wire::new(400, -32602),
         Error::HeaderMismatch(_) => Wire::new(400, -32020),
+        Error::MissingCapability(_) => Wire::new(if stateless { 400 } else { 200 }, -32021),
         Error::UnsupportedVersion(_) => Wire::new(400, -32022),
         Error::SessionMissing => Wire::new(400, -32600),
         Error::SessionUnknown(_) => Wire::new(404, 404),
@@ -117,13 +119,30 @@ pub fn error(id: Option<&Id>, error: &Error, code: i32) -> Vec<u8> {
     }
     let message = serde_json::Value::from(error.public());
     out.extend_from_slice(format!(r#""error":{{"code":{code},"message":{message}"#).as_bytes());
-    if let Error::UnsupportedVersion(requested) = error {
-        let requested = serde_json::Value::from(requested.as_str());
-        let data = format!(r#","data":{{"supported":{SUPPORTED},"requested":{requested}}}"#);
+    if let Some(data) = data(error) {
+        out.extend_from_slice(b",\"data\":");
         out.extend_from_slice(data.as_bytes());
     }
     out.extend_from_slice(b"}}");
     out
+}
+
+/// What an error says besides, JSON text.
+fn data(error: &Error) -> Option<Cow<'_, str>> {
+    match error {
+        Error::UnsupportedVersion(requested) => {
+            let requested = serde_json::Value::from(requested.as_str());
+            Some(format!(r#"{{"supported":{SUPPORTED},"requested":{requested}}}"#).into())
+        }
+        Error::MissingCapability(missing) => {
+            Some(format!(r#"{{"requiredCapabilities":{}}}"#, missing.json()).into())
+        }
+        Error::Unknown(Wanted::Resource(uri)) => {
+            Some(format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri.as_str())).into())
+        }
+        Error::Failed(CallError::Refused { data, .. }) => data.as_deref().map(Cow::Borrowed),
+        _ => None,
+    }
 }
 
 /// Bytes of the success response around an answer, at most; a transport's frame has room in it.

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
-//! | 3 | [`sandbox`], [`egress`] |
+//! | 3 | [`sandbox`], `offers`, [`egress`] |
 //! | 4 | [`wasm`], [`docker`] |
 
 pub mod answer;
@@ -23,6 +23,7 @@ pub mod events;
 pub mod host;
 pub mod limits;
 pub mod notice;
+mod offers;
 pub mod peer;
 pub mod policy;
 pub mod sandbox;

@@ -116,9 +116,15 @@ impl Notices {
         }
     }
 
+    /// Whether what is logged at that level is wanted.
+    #[must_use]
+    pub fn hears(&self, level: Level) -> bool {
+        self.level.is_some_and(|least| level >= least)
+    }
+
     /// Tells what was logged, if that is wanted and there is room.
     pub fn tell_log(&self, level: Level, params: Box<RawValue>) {
-        if self.level.is_some_and(|least| level >= least) {
+        if self.hears(level) {
             self.tell(Notice::Log(params));
         }
     }

@@ -1,4 +1,4 @@
-//! From what a server offers to what is described of it.
+//! From what a server that speaks MCP offers to what is described of it: a container or a component.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -7,7 +7,6 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error::StartError;
 use crate::peer::client::Offered;
 use crate::sandbox::{Description, Listed, Naming, Published, Skipped, Tool};
 use crate::wit::check_tool_name;
@@ -25,20 +24,29 @@ struct Read<'a> {
     output_schema: Option<&'a RawValue>,
 }
 
+/// `rename` names a tool that the server does not offer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`rename` names {function:?}, and the server has no such tool")]
+pub struct NoSuchTool {
+    /// Its name.
+    pub function: String,
+}
+
 /// All that a server offers.
 #[derive(Debug, Default)]
-pub(super) struct Offers {
-    pub(super) tools: Vec<Offered>,
-    pub(super) prompts: Vec<Offered>,
-    pub(super) resources: Vec<Offered>,
-    pub(super) templates: Vec<Offered>,
+pub(crate) struct Offers {
+    pub(crate) tools: Vec<Offered>,
+    pub(crate) prompts: Vec<Offered>,
+    pub(crate) resources: Vec<Offered>,
+    pub(crate) templates: Vec<Offered>,
 }
 
 /// What a server offers, those of its tools that are to be, under the names that they are to have. A tool
 /// without a schema is told, and left out.
-pub(super) fn describe(offers: Offers, naming: &Naming) -> Result<Description, StartError> {
+pub(crate) fn describe(offers: Offers, naming: &Naming) -> Result<Description, NoSuchTool> {
     let rename = &naming.rename;
     let mut description = Description {
+        speaks_mcp: true,
         prompts: listed(offers.prompts, "name"),
         resources: listed(offers.resources, "uri"),
         templates: listed(offers.templates, "uriTemplate"),
@@ -55,7 +63,7 @@ pub(super) fn describe(offers: Offers, naming: &Naming) -> Result<Description, S
     description.skipped.extend(naming.absent(description.tools.iter().map(|tool| tool.name.as_str())));
     description.tools.retain(|tool| naming.offers(&tool.name));
     match rename.keys().find(|function| !renamed.contains(&function.as_str())) {
-        Some(function) => Err(StartError::Rename { function: function.clone() }),
+        Some(function) => Err(NoSuchTool { function: function.clone() }),
         None => Ok(description),
     }
 }
@@ -144,7 +152,7 @@ mod tests {
         assert_eq!(describe(tools(all()), &naming("a.b", "a-b")).unwrap().tools[0].name, "a-b");
         assert_eq!(
             describe(tools(all()), &naming("c", "d")).unwrap_err(),
-            StartError::Rename { function: "c".to_owned() }
+            NoSuchTool { function: "c".to_owned() }
         );
     }
 

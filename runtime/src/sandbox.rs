@@ -89,6 +89,8 @@ pub struct Description {
     pub resources: Vec<Listed>,
     /// Templates of URIs of more resources (RFC 6570), likewise; by template.
     pub templates: Vec<Listed>,
+    /// Whether the server speaks MCP: it may have all of these, complete their arguments, and log to its client.
+    pub speaks_mcp: bool,
 }
 
 /// A prompt, resource or template as its server lists it.
@@ -193,8 +195,33 @@ pub struct Invocation {
     pub observer: Arc<dyn Observer>,
     /// What the caller wants to hear meanwhile.
     pub notices: Option<Notices>,
+    /// What else there is of the request, for a server that speaks MCP.
+    pub dialogue: Dialogue,
     /// To be kept until nothing is left of the call.
     pub lease: Lease,
+}
+
+/// What a server that speaks MCP learns of a request besides its arguments, and in what round of questions and
+/// answers it is. Each is JSON text of an object.
+#[derive(Clone, Debug, Default)]
+pub struct Dialogue {
+    /// The metadata that its client sent.
+    pub meta: Option<Box<RawValue>>,
+    /// What the client can do.
+    pub capabilities: Option<Box<RawValue>>,
+    /// What it answered to the questions of the last round.
+    pub responses: Option<Box<RawValue>>,
+    /// What the server kept for this round, as it gave it.
+    pub state: Option<Vec<u8>>,
+}
+
+/// Questions that the client has to answer before the call can go on, in a round of its own.
+#[derive(Clone, Debug)]
+pub struct Questions {
+    /// JSON text of an object of requests by name.
+    pub requests: Box<RawValue>,
+    /// What the server wants to know again in the next round.
+    pub state: Option<Vec<u8>>,
 }
 
 /// The id of a client's session.
@@ -225,6 +252,8 @@ pub enum Content {
     },
     /// Of a server that speaks MCP: its result, a JSON object, as it wrote it.
     Message(Box<RawValue>),
+    /// Of such a server: it is not done yet.
+    Questions(Questions),
 }
 
 impl Outcome {
@@ -233,7 +262,9 @@ impl Outcome {
     pub fn text(&self) -> &str {
         match &self.content {
             Content::Value { text, .. } => text,
-            Content::Message(message) => message.get(),
+            Content::Message(message) | Content::Questions(Questions { requests: message, .. }) => {
+                message.get()
+            }
         }
     }
 
@@ -245,6 +276,9 @@ impl Outcome {
                 structured.as_ref().map_or(0, |json| json.get().len()).max(text.len())
             }
             Content::Message(message) => message.get().len(),
+            Content::Questions(Questions { requests, state }) => {
+                requests.get().len() + state.as_ref().map_or(0, Vec::len)
+            }
         }
     }
 }
@@ -292,6 +326,8 @@ pub enum CallError {
         code: i64,
         /// Its words.
         message: String,
+        /// What else it says: JSON text.
+        data: Option<Box<str>>,
     },
     /// The server can't run calls now.
     #[error("unavailable: {0}")]

@@ -89,6 +89,12 @@ impl Catalog {
         &self.servers
     }
 
+    /// Whether one of them speaks MCP itself.
+    #[must_use]
+    pub fn speaks_mcp(&self) -> bool {
+        self.servers.iter().any(|server| server.speaks_mcp())
+    }
+
     /// The server of that name.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Arc<Server>> {

@@ -199,6 +199,11 @@ impl Server {
         self.offered().is_some_and(|offered| offered.templates.iter().any(admits))
     }
 
+    /// Whether it speaks MCP itself.
+    pub(super) fn speaks_mcp(&self) -> bool {
+        self.offered().is_some_and(|offered| offered.speaks_mcp)
+    }
+
     fn has_resources(&self) -> bool {
         self.offered().is_some_and(|offered| !offered.resources.is_empty() || !offered.templates.is_empty())
     }

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Read};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use toolgate_runtime::sandbox::{Content, Outcome};
+use toolgate_runtime::sandbox::{CallError, Content, Outcome, Questions};
 use tracing::Level;
 
 use super::context::{self, Context, Resolved, Setup, start_log};
@@ -78,6 +78,7 @@ impl Call {
     }
 
     fn print(&self, Completed { result, usage }: Completed) -> Result<(), Failure> {
+        let result = result.and_then(answered);
         if self.json {
             let said = result.as_ref().ok().map(Said::by);
             let report = Report {
@@ -115,6 +116,13 @@ impl Call {
     }
 }
 
+/// A tool that asks has nobody to ask here.
+fn answered(outcome: Outcome) -> Result<Outcome, CallError> {
+    let Content::Questions(Questions { requests, .. }) = &outcome.content else { return Ok(outcome) };
+    let message = format!("it asks its client, call it through one that can be asked: {requests}");
+    Err(CallError::Refused { code: -32603, message, data: None })
+}
+
 /// What a tool said, for people.
 struct Said<'a> {
     text: Cow<'a, str>,
@@ -148,17 +156,19 @@ impl<'a> Said<'a> {
                 let structured = structured.as_ref().and_then(|json| serde_json::from_str(json.get()).ok());
                 Self { text: Cow::Borrowed(text), structured, message: None }
             }
-            Content::Message(message) => match serde_json::from_str(message.get()) {
-                Ok(Message { content, structured_content }) => {
-                    let parts = content.into_iter().map(|part| match part.text {
-                        Some(text) => text.into_owned(),
-                        None => format!("[{}]", part.kind),
-                    });
-                    let text = parts.collect::<Vec<_>>().join("\n").into();
-                    Self { text, structured: structured_content, message: Some(message) }
+            Content::Message(message) | Content::Questions(Questions { requests: message, .. }) => {
+                match serde_json::from_str(message.get()) {
+                    Ok(Message { content, structured_content }) => {
+                        let parts = content.into_iter().map(|part| match part.text {
+                            Some(text) => text.into_owned(),
+                            None => format!("[{}]", part.kind),
+                        });
+                        let text = parts.collect::<Vec<_>>().join("\n").into();
+                        Self { text, structured: structured_content, message: Some(message) }
+                    }
+                    Err(_) => Self { text: message.get().into(), structured: None, message: Some(message) },
                 }
-                Err(_) => Self { text: message.get().into(), structured: None, message: Some(message) },
-            },
+            }
         }
     }
 }

@@ -4,9 +4,11 @@
 //! read first, and then answered. An answer knows its size before it is written, so that whoever
 //! writes it can ask for the memory.
 
+use super::calling::Calling;
+use super::client_capabilities::ClientCapabilities;
 use super::envelope::Request;
 use super::lists::{self, Listed};
-use super::notices::{self, Heard, Wish};
+use super::notices::{self, Heard};
 use super::params::Params;
 use super::revision::Revision;
 use super::session::SessionId;
@@ -14,10 +16,10 @@ use super::shape::Shape;
 use super::subscription::Filter;
 use super::{discover, offered, tools_call};
 use crate::auth::Principal;
-use crate::catalog::{List, View, Wanted};
+use crate::catalog::{List, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
-use crate::pipeline::{self, Call, Completed};
+use crate::pipeline::{Call, Completed};
 
 /// Who asks, and where.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Conversation<'a> {
     pub revision: Revision,
     /// Where that revision has sessions.
     pub session: Option<SessionId>,
+    /// What the session's client can be asked for.
+    pub capabilities: ClientCapabilities,
 }
 
 /// A request that was read; it borrows nothing of its bytes.
@@ -44,8 +48,8 @@ pub struct Conversation<'a> {
 pub enum Asked {
     /// It is answered already.
     Answered(Answer),
-    /// A tool is to run, and its client wants to hear of it meanwhile.
-    Call(Box<Call>, Revision, Wish),
+    /// A server is to be called.
+    Call(Box<Calling>),
     /// Changes are to be told until the client has enough of them, see [`Changes`](super::changes::Changes).
     Listen(Filter),
 }
@@ -71,7 +75,7 @@ pub fn ask(
     request: &Request<'_>,
     params: &Params<'_>,
 ) -> Result<Asked, Error> {
-    let Conversation { context, revision, session } = conversation;
+    let Conversation { context, revision, session, .. } = conversation;
     let stateless = revision.is_stateless();
     let list = |list| lists::result(gateway, context, revision, list, params).map(Answer::Listed);
     let answer = match &*request.method {
@@ -107,10 +111,7 @@ fn call(
     call: Call,
     params: &Params<'_>,
 ) -> Result<Asked, Error> {
-    let Conversation { revision, session, .. } = conversation;
-    let level = session.and_then(|session| gateway.sessions().levels().get(session));
-    let wish = Wish::of(params, revision, level)?;
-    Ok(Asked::Call(Box::new(Call { session, ..call }), revision, wish))
+    Calling::of(gateway, conversation, call, params).map(|calling| Asked::Call(Box::new(calling)))
 }
 
 fn set_level(gateway: &Gateway, session: Option<SessionId>, params: &Params<'_>) -> Result<Answer, Error> {
@@ -127,7 +128,7 @@ impl Asked {
     pub fn listen(&mut self) -> Option<Heard> {
         match self {
             Self::Answered(_) | Self::Listen(_) => None,
-            Self::Call(call, _, wish) => std::mem::take(wish).open(call),
+            Self::Call(calling) => calling.listen(),
         }
     }
 
@@ -136,7 +137,7 @@ impl Asked {
     pub fn size(&self) -> usize {
         match self {
             Self::Answered(_) | Self::Listen(_) => 0,
-            Self::Call(call, ..) => call.arguments.get().len(),
+            Self::Call(calling) => calling.size(),
         }
     }
 
@@ -149,18 +150,7 @@ impl Asked {
             Self::Answered(answer) => Ok(answer),
             // It has none until nothing more is told, and who can't be told has no use of it.
             Self::Listen(_) => Err(Error::NotAcceptable),
-            Self::Call(call, revision, _) => {
-                let is_tool = matches!(call.wanted, Wanted::Tool(_));
-                let shape = match call.wanted {
-                    Wanted::Resource(_) => Shape::of(revision).cacheable(principal.is_local()),
-                    Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Completion(_) => Shape::of(revision),
-                };
-                match pipeline::call(gateway, principal, *call).await? {
-                    // A model hears of its tool's trouble in a result; other results have no place for it.
-                    Completed { result: Err(error), .. } if !is_tool => Err(Error::Failed(error)),
-                    completed => Ok(Answer::Called(completed, shape)),
-                }
-            }
+            Self::Call(calling) => calling.answer(gateway, principal).await,
         }
     }
 }

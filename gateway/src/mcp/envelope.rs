@@ -33,8 +33,8 @@ pub enum Message<'a> {
     Request(Request<'a>),
     /// It wants none.
     Notification(Notification<'a>),
-    /// An answer to a request, of which this gateway sends none.
-    Response,
+    /// An answer to a request of the gateway's.
+    Response(Response<'a>),
 }
 
 /// A request.
@@ -55,6 +55,17 @@ pub struct Notification<'a> {
     pub method: Cow<'a, str>,
     /// Its parameters, unread.
     pub params: Option<&'a RawValue>,
+}
+
+/// An answer to a request.
+#[derive(Debug)]
+pub struct Response<'a> {
+    /// The request's id.
+    pub id: Option<Id>,
+    /// What came of it.
+    pub result: Option<&'a RawValue>,
+    /// Why nothing came of it; one of both is there.
+    pub error: Option<&'a RawValue>,
 }
 
 /// What is wrong with a message, and its id if that could be read.
@@ -138,7 +149,7 @@ fn classify<'a>(raw: &Raw<'a>, id: Option<Id>) -> Result<Message<'a>, Error> {
         (Some(method), None) => {
             Ok(Message::Notification(Notification { method: name(method)?, params: raw.params }))
         }
-        (None, _) if answer => Ok(Message::Response),
+        (None, id) if answer => Ok(Message::Response(Response { id, result: raw.result, error: raw.error })),
         (None, _) => Err(Error::InvalidRequest("`method` is missing".to_owned())),
     }
 }

@@ -31,6 +31,12 @@ impl Id {
         }
     }
 
+    /// The id that is this text.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self(serde_json::Value::from(text).to_string().into())
+    }
+
     /// The JSON text.
     #[must_use]
     pub fn json(&self) -> &str {

@@ -1,16 +1,20 @@
 //! `initialize` (2025-03-26 to 2025-11-25): agrees on a revision.
 
+use super::client_capabilities::ClientCapabilities;
 use super::params::{Params, text};
 use super::revision::Revision;
 use super::{SERVER_INFO, capabilities};
 use crate::error::Error;
 use crate::gateway::Gateway;
 
-/// The revision to speak from now on, and the result.
+/// The revision to speak from now on, what the client can do, and the result.
 ///
 /// # Errors
 /// [`Error::InvalidParams`] without the client's wish.
-pub fn result(gateway: &Gateway, params: &Params<'_>) -> Result<(Revision, Vec<u8>), Error> {
+pub fn result(
+    gateway: &Gateway,
+    params: &Params<'_>,
+) -> Result<(Revision, ClientCapabilities, Vec<u8>), Error> {
     let wish = params
         .protocol_version
         .and_then(text)
@@ -21,5 +25,6 @@ pub fn result(gateway: &Gateway, params: &Params<'_>) -> Result<(Revision, Vec<u
         r#"{{"protocolVersion":"{}","capabilities":{capabilities},"serverInfo":{SERVER_INFO}}}"#,
         revision.as_str()
     );
-    Ok((revision, result.into_bytes()))
+    let declared = params.capabilities.map(ClientCapabilities::of).unwrap_or_default();
+    Ok((revision, declared, result.into_bytes()))
 }

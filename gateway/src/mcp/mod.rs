@@ -5,7 +5,9 @@
 
 pub mod answer;
 pub mod batch;
+pub mod calling;
 pub mod changes;
+pub mod client_capabilities;
 pub mod discover;
 pub mod envelope;
 pub mod era;
@@ -13,12 +15,15 @@ pub mod flight;
 pub mod headers;
 pub mod id;
 pub mod initialize;
+pub mod inquiries;
 pub mod lists;
 pub mod notices;
 pub mod offered;
 pub mod params;
 mod passed_on;
+pub mod questions;
 pub mod revision;
+pub mod round;
 pub mod session;
 pub mod shape;
 pub mod subscription;

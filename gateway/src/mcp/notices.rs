@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -38,11 +38,12 @@ pub struct Wish {
     level: Option<Level>,
 }
 
-/// What comes of a [`Wish`] while its call runs.
-#[derive(Debug)]
+/// What comes of a [`Wish`] while its call runs, and what its client is asked.
+#[derive(Debug, Default)]
 pub struct Heard {
     token: Option<Box<RawValue>>,
-    reader: mpsc::Receiver<Notice>,
+    reader: Option<mpsc::Receiver<Notice>>,
+    questions: Option<mpsc::Receiver<Vec<u8>>>,
 }
 
 impl Wish {
@@ -63,22 +64,31 @@ impl Wish {
         }
         let (notices, reader) = Notices::wanted(self.token.is_some(), self.level);
         call.notices = Some(notices);
-        Some(Heard { token: self.token, reader })
+        Some(Heard { token: self.token, reader: Some(reader), questions: None })
     }
 }
 
 impl Heard {
-    /// The next notification, a JSON-RPC message; never, once the call has ended.
+    /// The same and these requests to the client.
+    #[must_use]
+    pub fn and_questions(self, questions: mpsc::Receiver<Vec<u8>>) -> Self {
+        Self { questions: Some(questions), ..self }
+    }
+
+    /// The next notification or request, a JSON-RPC message; never, once the call has ended.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
-        match ready!(self.reader.poll_recv(cx)) {
-            Some(notice) => Poll::Ready(self.written(&notice)),
-            None => Poll::Pending,
+        if let Poll::Ready(Some(notice)) = poll(&mut self.reader, cx) {
+            return Poll::Ready(self.written(&notice));
+        }
+        match poll(&mut self.questions, cx) {
+            Poll::Ready(Some(question)) => Poll::Ready(question),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 
     /// The next notification that was told already.
     pub fn told(&mut self) -> Option<Vec<u8>> {
-        let notice = self.reader.try_recv().ok()?;
+        let notice = self.reader.as_mut()?.try_recv().ok()?;
         Some(self.written(&notice))
     }
 
@@ -100,6 +110,13 @@ impl Heard {
         }
         out.push(b'}');
         out
+    }
+}
+
+fn poll<T>(reader: &mut Option<mpsc::Receiver<T>>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    match reader {
+        Some(reader) => reader.poll_recv(cx),
+        None => Poll::Pending,
     }
 }
 

@@ -45,6 +45,15 @@ pub struct Params<'a> {
     /// `subscriptions/listen`: what to tell of.
     #[serde(borrow, default, deserialize_with = "present")]
     pub notifications: Option<&'a RawValue>,
+    /// `initialize`: what the client can do.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub capabilities: Option<&'a RawValue>,
+    /// A request that comes again: what the client answered to the questions of the last round.
+    #[serde(borrow, default, deserialize_with = "present", rename = "inputResponses")]
+    pub input_responses: Option<&'a RawValue>,
+    /// The same: what came along with the questions.
+    #[serde(borrow, default, deserialize_with = "present", rename = "requestState")]
+    pub request_state: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
     meta: Option<&'a RawValue>,
     /// Read once, as both the era and the call ask for it.
@@ -103,6 +112,12 @@ impl<'a> Params<'a> {
             Some(arguments) if is_object(arguments) => Ok(arguments.to_owned()),
             Some(_) => Err(Error::InvalidParams("`arguments` must be an object".to_owned())),
         }
+    }
+
+    /// The whole of `_meta`, where it is there and an object.
+    #[must_use]
+    pub fn raw_meta(&self) -> Option<&'a RawValue> {
+        self.meta.filter(|raw| is_object(raw))
     }
 
     /// The members of `_meta`; absent, it is empty.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -15,16 +15,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use super::client_capabilities::ClientCapabilities;
 use super::flight::Flight;
 use super::id::Id;
+use super::inquiries::Inquiries;
 use super::notices::Levels;
 use super::revision::Revision;
 use crate::auth::Principal;
 use crate::error::Error;
 
-/// The token's layout: version, revision, expiry in seconds, random id, then the MAC.
-const VERSION: u8 = 1;
-const SIGNED: usize = 1 + 1 + 8 + 16;
+/// The token's layout: version, revision, what the client can do, expiry in seconds, random id, then the MAC.
+const VERSION: u8 = 2;
+const SIGNED: usize = 1 + 1 + 1 + 8 + 16;
 const TOKEN: usize = SIGNED + 32;
 /// Longest encoded token; longer input is not even decoded.
 const ENCODED: usize = TOKEN.div_ceil(3) * 4;
@@ -55,6 +57,14 @@ impl SessionKey {
         })
     }
 
+    /// A key for something else than sessions, made from this one.
+    pub(super) fn derived(&self, purpose: &[u8], salt: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key length");
+        mac.update(purpose);
+        mac.update(salt);
+        mac.finalize().into_bytes().into()
+    }
+
     /// What is signed has a fixed length, so that nobody's name can be taken for a part of it.
     fn mac(&self, signed: &[u8], principal: &Principal) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key length");
@@ -81,6 +91,8 @@ pub struct Session {
     pub id: SessionId,
     /// What it speaks.
     pub revision: Revision,
+    /// What its client can be asked for.
+    pub capabilities: ClientCapabilities,
     expires: u64,
 }
 
@@ -92,13 +104,21 @@ pub struct Sessions {
     ended: Mutex<BTreeSet<(u64, SessionId)>>,
     flight: Flight<(SessionId, Id)>,
     levels: Levels,
+    inquiries: Arc<Inquiries>,
 }
 
 impl Sessions {
     /// Sessions signed with `key` that live for `ttl`.
     #[must_use]
     pub fn new(key: SessionKey, ttl: Duration) -> Self {
-        Self { key, ttl, ended: Mutex::default(), flight: Flight::default(), levels: Levels::default() }
+        Self {
+            key,
+            ttl,
+            ended: Mutex::default(),
+            flight: Flight::default(),
+            levels: Levels::default(),
+            inquiries: Arc::default(),
+        }
     }
 
     /// The requests in flight of all sessions.
@@ -113,13 +133,29 @@ impl Sessions {
         &self.levels
     }
 
-    /// A token for a new session, for `principal` alone.
+    /// What signs them.
+    pub(super) fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
+    /// What their clients are asked.
     #[must_use]
-    pub fn open(&self, principal: &Principal, revision: Revision) -> String {
+    pub fn inquiries(&self) -> &Arc<Inquiries> {
+        &self.inquiries
+    }
+
+    /// A token for a new session, for `principal` alone, whose client can do that.
+    #[must_use]
+    pub fn open(
+        &self,
+        principal: &Principal,
+        revision: Revision,
+        capabilities: ClientCapabilities,
+    ) -> String {
         let mut id = SessionId::default();
         getrandom::fill(&mut id).expect("the system has random bytes");
         let expires = now().saturating_add(self.ttl.as_secs());
-        self.sign(principal, Session { id, revision, expires })
+        self.sign(principal, Session { id, revision, capabilities, expires })
     }
 
     /// The session of a token that `principal` presents.
@@ -158,6 +194,7 @@ impl Sessions {
         let mut token = Vec::with_capacity(TOKEN);
         token.push(VERSION);
         token.push(revision_code(session.revision));
+        token.push(session.capabilities.bits());
         token.extend_from_slice(&session.expires.to_be_bytes());
         token.extend_from_slice(&session.id);
         let mac = self.key.mac(&token, principal).finalize().into_bytes();
@@ -172,12 +209,13 @@ impl Sessions {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (signed, mac) = bytes.split_at_checked(SIGNED)?;
         self.key.mac(signed, principal).verify_slice(mac).ok()?;
-        let (&[version, revision], rest) = signed.split_first_chunk()?;
+        let (&[version, revision, capabilities], rest) = signed.split_first_chunk()?;
         let (&expires, rest) = rest.split_first_chunk()?;
         (version == VERSION).then_some(())?;
         Some(Session {
             id: rest.try_into().ok()?,
             revision: Revision::ALL.into_iter().find(|r| revision_code(*r) == revision)?,
+            capabilities: ClientCapabilities::from_bits(capabilities),
             expires: u64::from_be_bytes(expires),
         })
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use toolgate_runtime::sandbox::{Content, Outcome};
 
 use super::answer::Answer;
+use super::client_capabilities::ClientCapabilities;
 use super::envelope::{Frame, Message, parse};
 use super::era::{Era, over_http, over_stdio};
 use super::flight::Flight;
@@ -82,7 +83,7 @@ proptest! {
                 }
             }
             Ok(Frame::One(Message::Notification(_))) => prop_assert!(value.get("id").is_none()),
-            Ok(Frame::One(Message::Response)) => prop_assert!(value.get("method").is_none()),
+            Ok(Frame::One(Message::Response(_))) => prop_assert!(value.get("method").is_none()),
             Ok(Frame::Batch(_)) => prop_assert!(false, "an object is no batch"),
             Err(fault) => {
                 // Whatever is refused can still be answered.
@@ -144,7 +145,7 @@ proptest! {
     fn a_token_with_any_bit_flipped_is_refused(bit in 0usize..(58 * 8), revision in 0usize..3) {
         let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
         let revision = Revision::ALL[revision];
-        let token = sessions.open(&me(), revision);
+        let token = sessions.open(&me(), revision, ClientCapabilities::default());
         prop_assert_eq!(sessions.verify(&me(), &token).unwrap().revision, revision);
         let codec = base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let mut bytes = codec.decode(&token).unwrap();
@@ -162,8 +163,10 @@ proptest! {
 #[test]
 fn a_token_is_visible_ascii_and_never_the_same() {
     let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
-    let (one, two) =
-        (sessions.open(&me(), Revision::V2025_11_25), sessions.open(&me(), Revision::V2025_11_25));
+    let (one, two) = (
+        sessions.open(&me(), Revision::V2025_11_25, ClientCapabilities::default()),
+        sessions.open(&me(), Revision::V2025_11_25, ClientCapabilities::default()),
+    );
     assert_ne!(one, two);
     assert!(one.bytes().all(|byte| byte.is_ascii_graphic()));
 }
@@ -172,7 +175,7 @@ fn a_token_is_visible_ascii_and_never_the_same() {
 fn a_token_is_good_for_whom_it_was_issued_to() {
     let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
     let (ann, ben) = (Principal::owner("ann", Servers::All), Principal::owner("ben", Servers::All));
-    let token = sessions.open(&ann, Revision::V2025_11_25);
+    let token = sessions.open(&ann, Revision::V2025_11_25, ClientCapabilities::default());
     assert!(sessions.verify(&ann, &token).is_ok());
     for other in [ben, Principal::local(), Principal::owner("", Servers::All)] {
         assert!(sessions.verify(&other, &token).is_err(), "{other}");
@@ -182,15 +185,19 @@ fn a_token_is_good_for_whom_it_was_issued_to() {
 #[test]
 fn an_expired_token_is_refused() {
     let sessions = Sessions::new(SessionKey::random(), Duration::ZERO);
-    let error = sessions.verify(&me(), &sessions.open(&me(), Revision::V2025_11_25)).unwrap_err();
+    let error = sessions
+        .verify(&me(), &sessions.open(&me(), Revision::V2025_11_25, ClientCapabilities::default()))
+        .unwrap_err();
     assert!(error.to_string().contains("expired"), "{error}");
 }
 
 #[test]
 fn an_ended_session_is_refused_and_others_go_on() {
     let sessions = Sessions::new(SessionKey::random(), Duration::from_secs(60));
-    let (one, two) =
-        (sessions.open(&me(), Revision::V2025_11_25), sessions.open(&me(), Revision::V2025_11_25));
+    let (one, two) = (
+        sessions.open(&me(), Revision::V2025_11_25, ClientCapabilities::default()),
+        sessions.open(&me(), Revision::V2025_11_25, ClientCapabilities::default()),
+    );
     sessions.end(sessions.verify(&me(), &one).unwrap());
     assert!(sessions.verify(&me(), &one).unwrap_err().to_string().contains("ended"));
     assert!(sessions.verify(&me(), &two).is_ok());

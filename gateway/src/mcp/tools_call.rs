@@ -3,6 +3,7 @@
 //! Whatever goes wrong in or around the tool is a result with `isError`, so that a model hears of
 //! it; the texts are the public ones. Structured content is spliced as the sandbox wrote it.
 
+use serde_json::value::RawValue;
 use toolgate_runtime::events::Usage;
 use toolgate_runtime::sandbox::{Content, Outcome};
 
@@ -22,6 +23,9 @@ const MAX_NAME: usize = 128;
 
 /// Bytes of a result besides text and structured content, at most.
 const FRAME: usize = 640;
+
+/// In place of questions that nobody can be asked.
+const UNASKED: &str = "the tool asks its user, who can't be asked here";
 
 /// The call that the parameters ask for.
 ///
@@ -49,8 +53,27 @@ pub fn write(out: &mut Vec<u8>, completed: &Completed, shape: Shape) {
             let structured = structured.as_ref().map(|json| json.get());
             value(out, revision, (text, structured, *is_error), &own);
         }
+        // Its client gets them another way, see [`questions`]; there is nobody to ask.
+        Ok(Outcome { content: Content::Questions(_), .. }) => {
+            value(out, revision, (UNASKED, None, true), &own)
+        }
         Err(error) => value(out, revision, (&error.public(), None, true), &own),
     }
+}
+
+/// The result by which a client without a session is asked, as JSON text.
+#[must_use]
+pub fn questions(requests: &RawValue, state: Option<&str>, usage: Option<&Usage>) -> Vec<u8> {
+    let mut out = br#"{"resultType":"input_required","inputRequests":"#.to_vec();
+    raw(&mut out, requests.get());
+    if let Some(state) = state {
+        raw(&mut out, r#","requestState":"#);
+        string(&mut out, state);
+    }
+    raw(&mut out, r#","_meta":{"#);
+    meta(&mut out, Revision::V2026_07_28, usage, None);
+    raw(&mut out, "}}");
+    out
 }
 
 fn value(
@@ -88,6 +111,7 @@ pub fn size(completed: &Completed) -> usize {
             string_size(text) + structured.as_ref().map_or(0, |raw| raw.get().len())
         }
         Ok(Outcome { content: Content::Message(message), .. }) => message.get().len(),
+        Ok(Outcome { content: Content::Questions(_), .. }) => UNASKED.len(),
         Err(error) => string_size(&error.public()),
     };
     content + FRAME

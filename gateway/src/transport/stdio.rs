@@ -23,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
 use crate::mcp::batch::Batch;
 use crate::mcp::changes::Changes;
+use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request};
 use crate::mcp::era::{self, Era};
 use crate::mcp::flight::Flight;
@@ -233,7 +234,7 @@ struct Client {
     gateway: Arc<Gateway>,
     context: Context,
     /// What `initialize` agreed on; it holds for the process.
-    session: Mutex<Option<Revision>>,
+    session: Mutex<Option<(Revision, ClientCapabilities)>>,
     flight: Flight<Id>,
     subscriptions: Semaphore,
     /// Whether it has said its last.
@@ -243,7 +244,7 @@ struct Client {
 }
 
 impl Client {
-    fn session(&self) -> Option<Revision> {
+    fn session(&self) -> Option<(Revision, ClientCapabilities)> {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -262,7 +263,12 @@ impl Client {
                 self.notify(&notification);
                 return None;
             }
-            Message::Response => return None,
+            Message::Response(response) => {
+                if let Err(error) = self.gateway.sessions().inquiries().answered(SESSION, &response) {
+                    tracing::debug!(%error, "ignored an answer");
+                }
+                return None;
+            }
         };
         match self.answered(&request).await {
             Ok(line) => Some(line),
@@ -284,7 +290,7 @@ impl Client {
     }
 
     async fn batch(&self, messages: Vec<Result<Message<'_>, Fault>>) -> Option<Line> {
-        if !self.session().is_some_and(Revision::has_batches) {
+        if !self.session().is_some_and(|(revision, _)| revision.has_batches()) {
             let reason = format!("only revision {} has batches", Revision::V2025_03_26.as_str());
             return Some(self.error(None, &Error::InvalidRequest(reason)));
         }
@@ -330,21 +336,24 @@ impl Client {
 
     async fn request(&self, request: &Request<'_>) -> Result<Answer, Error> {
         let params = Params::parse(request.params)?;
-        let revision = match era::over_stdio(params.meta()?)? {
-            Era::Stateless(revision) => revision,
+        let (revision, capabilities) = match era::over_stdio(params.meta()?)? {
+            Era::Stateless(revision) => (revision, ClientCapabilities::default()),
             Era::Session(_) if request.method == "initialize" => {
-                let (revision, result) = initialize::result(&self.gateway, &params)?;
-                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
+                let (revision, capabilities, result) = initialize::result(&self.gateway, &params)?;
+                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, capabilities));
                 return Ok(Answer::Written(result));
             }
             Era::Session(_) => match self.session() {
-                Some(revision) => revision,
+                Some(session) => session,
                 // The one request that may come before.
-                None if request.method == "ping" => Revision::NEWEST_WITH_SESSIONS,
+                None if request.method == "ping" => {
+                    (Revision::NEWEST_WITH_SESSIONS, ClientCapabilities::default())
+                }
                 None => return Err(era::version_missing()),
             },
         };
-        let conversation = Conversation { context: &self.context, revision, session: Some(SESSION) };
+        let conversation =
+            Conversation { context: &self.context, revision, session: Some(SESSION), capabilities };
         let mut asked = ask(&self.gateway, conversation, request, &params)?;
         if let Asked::Listen(filter) = asked {
             let told = self.subscribed(request.id.clone(), filter);

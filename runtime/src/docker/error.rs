@@ -6,6 +6,7 @@ use std::time::Duration;
 use bollard::errors::Error;
 
 use super::address::Address;
+use crate::offers::NoSuchTool;
 use crate::peer::client::ClientError;
 
 /// Why there is no container.
@@ -99,11 +100,8 @@ pub enum StartError {
         image: String,
     },
     /// A tool is renamed that is not there.
-    #[error("`rename` names {function:?}, and the server has no such tool")]
-    Rename {
-        /// The name.
-        function: String,
-    },
+    #[error(transparent)]
+    Rename(#[from] NoSuchTool),
     /// Each session with a container is at work.
     #[error("{sessions} sessions have a container already")]
     Full {

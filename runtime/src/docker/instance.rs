@@ -11,12 +11,12 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::blueprint::{Blueprint, Drawn};
 use super::container::Container;
-use super::describe::Offers;
 use super::error::StartError;
 use super::outlet::Pass;
 use super::output::{Belonging, Output};
 use crate::events::Observer;
 use crate::notice::Notices;
+use crate::offers::Offers;
 use crate::peer::client::{self, ClientError, Greeting, List, Reference};
 use crate::peer::{Ended, RequestError};
 use crate::sandbox::CallError;
@@ -167,7 +167,7 @@ impl Instance {
         match answer {
             Ok(result) => Ok(result),
             Err(RequestError::Refused(refusal)) => {
-                Err(CallError::Refused { code: refusal.code, message: refusal.message })
+                Err(CallError::Refused { code: refusal.code, message: refusal.message, data: refusal.data })
             }
             Err(RequestError::Ended(Ended::TooLong { .. })) => Err(CallError::Output { limit: self.most }),
             Err(RequestError::Ended(Ended::Gone(why))) => Err(self.crashed(&why).await),

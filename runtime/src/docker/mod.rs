@@ -1,6 +1,6 @@
 //! Servers that are container images, run by whatever speaks the Docker Engine API.
 //!
-//! `server` the sandbox · `describe` its tools · `account` what a call took
+//! `server` the sandbox · `account` what a call took
 //! `pool` its containers · `trouble` when one may be started again · `instance` one that answers
 //! `blueprint` what they have in common · `spec` policy to container, pure, and `facts` in words · `owner` labels · `reap` what is left
 //! `outlet` their only way out, on a `network` that has none · `leftover` what was made for them
@@ -12,7 +12,6 @@ mod account;
 mod address;
 mod blueprint;
 mod container;
-mod describe;
 mod engine;
 mod error;
 mod facts;

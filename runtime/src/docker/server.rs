@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use serde_json::value::RawValue;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{sleep, timeout_at};
 
 use super::account::Account;
 use super::blueprint::Blueprint;
-use super::describe::describe;
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
 use super::facts::Fact;
@@ -25,6 +23,8 @@ use crate::artifact::Artifacts;
 use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
+use crate::offers::describe;
+use crate::peer::client;
 use crate::policy::Policy;
 use crate::sandbox::{
     CallError, Content, Description, Invocation, Naming, Outcome, Reference, Sandbox, Target,
@@ -238,7 +238,7 @@ impl Own {
         if message.get().len() as u64 > limit {
             return Err(CallError::Output { limit });
         }
-        let is_error = verdict(&message)
+        let is_error = client::is_error(&message)
             .map_err(|why| CallError::Trap(format!("the server's result makes no sense: {why}")))?;
         Ok(Outcome { is_error, content: Content::Message(message) })
     }
@@ -247,7 +247,7 @@ impl Own {
     async fn described(&self) -> Option<Result<Description, StartError>> {
         let instance = self.pool.any()?;
         let offers = instance.offers(self.start).await;
-        Some(offers.and_then(|offers| describe(offers, &self.naming)))
+        Some(offers.and_then(|offers| Ok(describe(offers, &self.naming)?)))
     }
 }
 
@@ -257,22 +257,6 @@ enum Asked<'a> {
     Prompt(&'a str),
     Resource(&'a str),
     Completion(Reference<&'a str>),
-}
-
-/// What we read of a result.
-#[derive(serde::Deserialize)]
-struct Verdict {
-    #[serde(rename = "isError", default)]
-    is_error: bool,
-}
-
-/// Whether a result is one of an error. An array would be read as an object, member by member.
-fn verdict(message: &RawValue) -> Result<bool, String> {
-    if !message.get().starts_with('{') {
-        return Err("it is no object".to_owned());
-    }
-    let verdict: Verdict = serde_json::from_str(message.get()).map_err(|error| error.to_string())?;
-    Ok(verdict.is_error)
 }
 
 fn unavailable(error: StartError) -> CallError {

@@ -139,7 +139,9 @@ struct Page<'a> {
 }
 
 impl List {
-    fn method(self) -> &'static str {
+    /// The method by which it is asked for.
+    #[must_use]
+    pub fn method(self) -> &'static str {
         match self {
             Self::Tools => "tools/list",
             Self::Prompts => "prompts/list",
@@ -161,6 +163,10 @@ impl List {
 
     fn endless(self, bound: String) -> ClientError {
         ClientError::Endless { method: self.method(), bound }
+    }
+
+    fn offered(self, entry: &RawValue) -> Result<Offered, ClientError> {
+        Ok(Offered { name: self.key(entry)?, json: entry.to_owned() })
     }
 
     /// What an entry is asked for by.
@@ -188,6 +194,23 @@ struct Keys<'a> {
     uri: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     uri_template: Option<Cow<'a, str>>,
+}
+
+/// The entries of a list that is a JSON array.
+///
+/// # Errors
+/// See [`ClientError`].
+pub fn entries(list: List, array: &str) -> Result<Vec<Offered>, ClientError> {
+    let unread =
+        |error: serde_json::Error| ClientError::Answer { method: list.method(), cause: error.to_string() };
+    if array.len() > MAX_BYTES {
+        return Err(list.endless(format!("{MAX_BYTES} bytes")));
+    }
+    let entries: Vec<&RawValue> = serde_json::from_str(array).map_err(unread)?;
+    if entries.len() > MAX_ENTRIES {
+        return Err(list.endless(format!("{MAX_ENTRIES} entries")));
+    }
+    entries.into_iter().map(|entry| list.offered(entry)).collect()
 }
 
 /// Begins the conversation, in the newest revision that both know.
@@ -231,7 +254,7 @@ pub async fn list(session: &Session, list: List) -> Result<Vec<Offered>, ClientE
         bytes += answer.get().len();
         let mut page: Page<'_> = read(list.method(), &answer)?;
         for entry in list.of(&mut page)? {
-            entries.push(Offered { name: list.key(entry)?, json: entry.to_owned() });
+            entries.push(list.offered(entry)?);
         }
         if entries.len() > MAX_ENTRIES {
             return Err(list.endless(format!("{MAX_ENTRIES} entries")));
@@ -299,7 +322,8 @@ pub async fn complete(
     session.request("completion/complete", &completion(reference, arguments)).await
 }
 
-fn completion(reference: Reference<&str>, arguments: &RawValue) -> String {
+/// The parameters of such a request.
+pub(crate) fn completion(reference: Reference<&str>, arguments: &RawValue) -> String {
     let (kind, member, name) = match reference {
         Reference::Prompt(name) => ("ref/prompt", "name", name),
         Reference::Template(template) => ("ref/resource", "uri", template),
@@ -307,6 +331,25 @@ fn completion(reference: Reference<&str>, arguments: &RawValue) -> String {
     let members = arguments.get().trim_start_matches('{').trim_start();
     let comma = if members.starts_with('}') { "" } else { "," };
     format!("{{\"ref\":{{\"type\":\"{kind}\",\"{member}\":{}}}{comma}{members}", quoted(name))
+}
+
+/// What we read of a result.
+#[derive(Deserialize)]
+struct Verdict {
+    #[serde(rename = "isError", default)]
+    is_error: bool,
+}
+
+/// Whether a result is one of an error. An array would be read as an object, member by member.
+///
+/// # Errors
+/// Why it is no result.
+pub(crate) fn is_error(result: &RawValue) -> Result<bool, String> {
+    if !result.get().starts_with('{') {
+        return Err("it is no object".to_owned());
+    }
+    let verdict: Verdict = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
+    Ok(verdict.is_error)
 }
 
 /// Tells the server from which level on its log messages are wanted.

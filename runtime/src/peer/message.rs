@@ -40,10 +40,21 @@ pub struct Refusal {
     /// Its text, of which the first bytes are kept.
     #[serde(default, deserialize_with = "short")]
     pub message: String,
+    /// What else it says, JSON text; nothing where that is too long.
+    #[serde(default, deserialize_with = "small")]
+    pub data: Option<Box<str>>,
 }
 
 /// Bytes of a server's own words that are kept. Against logs and replies filled by one error.
 const MAX_WORDS: usize = 1024;
+
+/// Bytes of what else it says. Against the same.
+pub(crate) const MAX_DATA: usize = 64 * 1024;
+
+fn small<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let data = <&RawValue>::deserialize(deserializer)?.get();
+    Ok((data.len() <= MAX_DATA).then(|| data.into()))
+}
 
 fn short<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let mut text = String::deserialize(deserializer)?;

@@ -3,7 +3,7 @@
 
 pub mod client;
 mod lines;
-mod message;
+pub(crate) mod message;
 mod notices;
 mod session;
 

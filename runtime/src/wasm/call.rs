@@ -8,26 +8,33 @@ use std::time::Instant;
 
 use tokio::time::timeout_at;
 use wasmtime::Store;
-use wasmtime::component::Val;
 
 use super::capability::secrets;
 use super::engine::Metering;
-use super::instances::{Instances, Linked, Room};
-use super::load;
+use super::instances::{Instances, Room};
+use super::load::{self, LoadError};
 use super::meter::Account;
 use super::state::{self, Given, Grants, State};
+use super::surface::Surface;
+use super::tool_world::World;
 use super::trap;
+use crate::events::Observer;
+use crate::offers::Offers;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Content, Invocation, Outcome, Target};
+use crate::sandbox::{CallError, Description, Invocation, Outcome};
 use crate::secret::Secret;
-use crate::wit::{self, Function};
 
 /// What all calls of a server share.
 pub(super) struct Prepared {
+    pub(super) ground: Ground,
+    pub(super) surface: Surface,
+    pub(super) description: Description,
+}
+
+/// What it takes to run anything of a component.
+pub(super) struct Ground {
     pub(super) metering: Metering,
     pub(super) instances: Instances,
-    /// In the order of the tools.
-    pub(super) functions: Vec<Function>,
     pub(super) policy: Arc<Policy>,
     pub(super) grants: Grants,
 }
@@ -39,8 +46,7 @@ pub(super) fn run(
     invocation: Invocation,
     result: u64,
 ) -> impl Future<Output = Result<Outcome, CallError>> + Send {
-    let budget = prepared.metering.budget(&prepared.policy.limits);
-    let account = Account::open(invocation.observer.clone(), budget, invocation.arguments.get());
+    let account = prepared.ground.account(&invocation.observer, invocation.arguments.get());
     async move { prepared.call(invocation, account, result).await }
 }
 
@@ -51,32 +57,64 @@ impl Prepared {
         account: Account,
         result: u64,
     ) -> Result<Outcome, CallError> {
-        let Invocation { target, arguments, deadline, observer, lease, .. } = invocation;
+        let Invocation { target, arguments, deadline, observer, notices, dialogue, lease, .. } = invocation;
         // In reverse order of how they go: first the store, in the account; then the room that it
         // was in; at last what was set aside for both.
         let _lease = lease;
         let room;
         let mut account = account;
-        let Target::Tool(tool) = target else {
-            return Err(CallError::Internal("a component has tools alone".to_owned()));
+        let (ground, limits) = (&self.ground, &self.ground.policy.limits);
+        let work = self.surface.work(&self.description, &target, arguments, dialogue)?;
+        let given = Given { observer, secrets: ground.secrets(deadline).await?, result, notices };
+        room = ground.room(account.started(), deadline).await?;
+        let store = account.run_in(ground.store(&room, given)?);
+        let answer = match timeout_at(deadline.into(), work.run(room.linked, store)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(trap::call_error(&error, account.refused(), limits)),
+            Err(_) => return Err(CallError::Deadline { after: account.started().elapsed() }),
         };
-        let function = self
-            .functions
-            .get(tool)
-            .ok_or_else(|| CallError::Internal(format!("there is no tool at index {tool}")))?;
-        let arguments = wit::value::parse_arguments(function, &arguments)
-            .map_err(|error| CallError::Arguments(error.to_string()))?;
-        let given = Given { observer, secrets: self.secrets(deadline).await?, result };
-        room = self.room(account.started(), deadline).await?;
-        let engine = room.linked.pre.engine();
-        let store = state::store(self.metering, engine, &self.grants, &self.policy, given)
-            .map_err(|error| CallError::Internal(load::reason(&error)))?;
-        let run = enter(room.linked, account.run_in(store), tool, &arguments);
-        match timeout_at(deadline.into(), run).await {
-            Ok(Ok(results)) => self.answer(&mut account, function, &results),
-            Ok(Err(error)) => Err(trap::call_error(&error, account.refused(), &self.policy.limits)),
-            Err(_) => Err(CallError::Deadline { after: account.started().elapsed() }),
+        let outcome = self.surface.outcome(&work, answer, limits.output)?;
+        account.answered(outcome.size());
+        Ok(outcome)
+    }
+}
+
+impl Ground {
+    /// What a component that speaks MCP says that it offers, within the limits of a call.
+    ///
+    /// # Errors
+    /// Whatever keeps it from saying so.
+    pub(super) async fn offers(
+        &self,
+        world: &World,
+        observer: Arc<dyn Observer>,
+        result: u64,
+    ) -> Result<Offers, LoadError> {
+        let limits = &self.policy.limits;
+        let deadline = Instant::now() + limits.deadline;
+        let room;
+        let mut account = self.account(&observer, "");
+        let failed = |error: CallError| LoadError::Offers(error.to_string());
+        let secrets = self.secrets(deadline).await.map_err(failed)?;
+        let given = Given { observer, secrets, result, notices: None };
+        room = self.room(account.started(), deadline).await.map_err(failed)?;
+        let store = account.run_in(self.store(&room, given).map_err(failed)?);
+        match timeout_at(deadline.into(), world.offers(room.linked, store)).await {
+            Ok(Ok(Ok(offers))) => Ok(offers),
+            Ok(Ok(Err(why))) => Err(LoadError::Offers(why)),
+            Ok(Err(error)) => Err(failed(trap::call_error(&error, account.refused(), limits))),
+            Err(_) => Err(failed(CallError::Deadline { after: account.started().elapsed() })),
         }
+    }
+
+    fn account(&self, observer: &Arc<dyn Observer>, arguments: &str) -> Account {
+        Account::open(Arc::clone(observer), self.metering.budget(&self.policy.limits), arguments)
+    }
+
+    fn store(&self, room: &Room<'_>, given: Given) -> Result<Store<State>, CallError> {
+        let engine = room.linked.pre.engine();
+        let store = state::store(self.metering, engine, &self.grants, &self.policy, given);
+        store.map_err(|error| CallError::Internal(load::reason(&error)))
     }
 
     /// Room for the instance. Where other calls have all of it, this one waits as long as its deadline lets it.
@@ -98,36 +136,4 @@ impl Prepared {
         let late = |_| CallError::Deadline { after: since.elapsed() };
         timeout_at(deadline.into(), read).await.map_err(late)?
     }
-
-    fn answer(
-        &self,
-        account: &mut Account,
-        function: &Function,
-        results: &[Val],
-    ) -> Result<Outcome, CallError> {
-        let limit = self.policy.limits.output;
-        let rendered = wit::value::render(function, results, limit).map_err(|e| match e {
-            wit::value::RenderError::TooLarge { limit } => CallError::Output { limit },
-            other => CallError::Internal(other.to_string()),
-        })?;
-        let content = Content::Value { structured: rendered.structured, text: rendered.text };
-        let outcome = Outcome { is_error: rendered.is_error, content };
-        account.answered(outcome.size());
-        Ok(outcome)
-    }
-}
-
-async fn enter(
-    linked: &Linked,
-    store: &mut Store<State>,
-    tool: usize,
-    arguments: &[Val],
-) -> wasmtime::Result<Vec<Val>> {
-    let instance = linked.pre.instantiate_async(&mut *store).await?;
-    let function = instance
-        .get_func(&mut *store, linked.exports[tool])
-        .ok_or_else(|| wasmtime::format_err!("the function is not exported"))?;
-    let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
-    function.call_async(store, arguments, &mut results).await?;
-    Ok(results)
 }

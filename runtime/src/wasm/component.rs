@@ -7,26 +7,31 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::call::{self, Prepared};
+use super::call::{self, Ground, Prepared};
 use super::capability::env::Env;
 use super::capability::files::Files;
 use super::capability::secrets;
 use super::compiled::CompiledCache;
 use super::engine::{ASYNC_STACK, Engine};
-use super::instances::{Instances, Loaded};
+use super::instances::Instances;
 use super::link;
 use super::load::{self, LoadError};
 use super::state::Grants;
+use super::surface::Surface;
+use super::tool_world::World;
 use crate::artifact::Artifact;
 use crate::egress::Egress;
-use crate::events::Backend;
+use crate::events::{Backend, Ignore, Observer};
+use crate::limits::Limits;
+use crate::notice;
+use crate::offers;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Description, Invocation, Naming, Outcome, Sandbox, Skipped, Target, Tool};
 use crate::scheduler::{Begin, Lane, Pace};
 use crate::wit::{self, Discovery, Function};
 
 /// What may differ between two servers of the same component, besides the policy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PrepareOptions<'a> {
     /// Which functions are offered as tools, and under which names, see [`wit::discover`].
     pub naming: Naming,
@@ -35,6 +40,8 @@ pub struct PrepareOptions<'a> {
     /// The way out, whose limits all servers share and whose lookups are the server's own; without
     /// it, one with the default limits.
     pub egress: Option<Arc<Egress>>,
+    /// Hears what a component does when it is asked what it offers.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Bytes that a call takes besides: its stack, which recursion can fill, its store, its tables of handles.
@@ -43,12 +50,17 @@ const OVERHEAD: u64 = ASYNC_STACK as u64 + 128 * 1024;
 /// Bytes of arguments that are read on the thread that asks. More of them take long to read.
 const FEW_ARGUMENTS: usize = 64 * 1024;
 
+/// Bytes of a result that passes as text, per byte that it may have: it may turn out to be too large, which is to be
+/// told.
+const RESULT: u64 = 2;
+
 /// A component that is ready to be called.
 pub struct Component {
     prepared: Arc<Prepared>,
-    description: Description,
     /// Of the tools, in their order.
     tools: Vec<Habit>,
+    /// Of all else that a component may offer.
+    other: Habit,
     lane: Lane,
     notes: Vec<String>,
 }
@@ -73,36 +85,43 @@ impl Component {
         options: PrepareOptions<'_>,
     ) -> Result<Self, LoadError> {
         let compiled = load::compile(engine, artifact, options.cache).await?;
-        let (engine, bytes) = (engine.clone(), artifact.bytes.clone());
-        load::blocking(move || {
-            let load::Compiled { loaded, code, notes } = compiled;
-            load::check_limits(&loaded.component, &policy.limits)?;
-            secrets::prepare(&policy.grants)?;
-            let found = discover(&loaded, &bytes, &options.naming)?;
-            let (found, description) = chosen(found, &options.naming);
-            let descriptors = engine.descriptors();
-            let grants = Grants {
-                env: Env::prepare(policy.grants.env().clone()),
-                files: Files::prepare(policy.grants.files(), engine.folders(), descriptors.clone())?,
-                egress: options.egress.unwrap_or_default(),
-                descriptors,
+        Self::of(engine, artifact, compiled, policy, options).await
+    }
+
+    /// The same of one that is compiled.
+    pub(super) async fn of(
+        engine: &Engine,
+        artifact: &Artifact,
+        compiled: load::Compiled,
+        policy: Policy,
+        options: PrepareOptions<'_>,
+    ) -> Result<Self, LoadError> {
+        let (shared, bytes, naming) = (engine.clone(), artifact.bytes.clone(), options.naming.clone());
+        let egress = options.egress.unwrap_or_default();
+        let linked = load::blocking(move || linked(&shared, &bytes, compiled, policy, &naming, egress));
+        let Linked { ground, surface, description, notes } = linked.await??;
+        let (lane, result) = (engine.lane(), ground.policy.limits.output.saturating_mul(RESULT));
+        let observer = options.observer.unwrap_or_else(|| Arc::new(Ignore));
+        // What it says of itself it says in a call, away from the threads that serve others.
+        let asked = Box::pin(async move {
+            let offers = match &surface {
+                Surface::Functions(_) => None,
+                Surface::World(world) => Some(ground.offers(world, observer, result).await),
             };
-            let notes = notes.into_iter().chain(grants.files.notes()).collect();
-            Ok(Self {
-                description,
-                tools: found.functions.iter().map(Habit::of).collect(),
-                lane: engine.lane(),
-                prepared: Arc::new(Prepared {
-                    instances: Instances::new(&engine, code, loaded, &found.functions)?,
-                    metering: engine.options().metering,
-                    functions: found.functions,
-                    policy: Arc::new(policy),
-                    grants,
-                }),
-                notes,
-            })
-        })
-        .await?
+            (ground, surface, offers)
+        });
+        let ended = lane.run(Begin::There, &Arc::default(), asked).await;
+        let (ground, surface, offers) = ended.map_err(|stopped| LoadError::Offers(stopped.to_string()))?;
+        let description = match offers {
+            None => description,
+            Some(offers) => surface.described(offers::describe(offers?, &options.naming)?),
+        };
+        let tools = match &surface {
+            Surface::Functions(functions) => functions.iter().map(Habit::of).collect(),
+            Surface::World(_) => description.tools.iter().map(|_| Habit::spoken()).collect(),
+        };
+        let prepared = Arc::new(Prepared { ground, surface, description });
+        Ok(Self { prepared, tools, other: Habit::spoken(), lane, notes })
     }
 
     /// What happened while preparing that the operator may want to know: why compiled code was
@@ -116,15 +135,19 @@ impl Component {
     fn habit(&self, target: &Target) -> Option<&Habit> {
         match target {
             Target::Tool(tool) => self.tools.get(*tool),
-            Target::Prompt(_) | Target::Resource(_) | Target::Completion(_) => None,
+            Target::Prompt(_) | Target::Resource(_) | Target::Completion(_) => Some(&self.other),
         }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.prepared.ground.policy.limits
     }
 }
 
 #[async_trait]
 impl Sandbox for Component {
     fn describe(&self) -> &Description {
-        &self.description
+        &self.prepared.description
     }
 
     fn backend(&self) -> Backend {
@@ -132,13 +155,14 @@ impl Sandbox for Component {
     }
 
     fn footprint(&self, target: &Target, arguments: usize) -> u64 {
-        let limits = &self.prepared.policy.limits;
+        let limits = self.limits();
         let Some(habit) = self.habit(target) else {
             return 0;
         };
         let most = wit::value::MAX_ARGUMENT_MEMORY as u64;
         let arguments = habit.arguments.saturating_mul(arguments as u64).min(most);
-        [limits.memory, arguments, habit.result(limits.output), limits.stdio]
+        let notices = if self.describe().speaks_mcp { notice::MAX_MEMORY } else { 0 };
+        [limits.memory, arguments, habit.result(limits.output), limits.stdio, notices]
             .iter()
             .fold(OVERHEAD, |sum, n| sum.saturating_add(*n))
     }
@@ -151,7 +175,7 @@ impl Sandbox for Component {
         };
         let few = invocation.arguments.get().len() <= FEW_ARGUMENTS;
         let begin = if few { Begin::Here } else { Begin::There };
-        let result = habit.result(self.prepared.policy.limits.output);
+        let result = habit.result(self.limits().output);
         let work = Box::pin(call::run(prepared, invocation, result));
         let ended = self.lane.run(begin, &habit.pace, work).await;
         ended.unwrap_or_else(|stopped| Err(CallError::Unavailable(stopped.to_string())))
@@ -167,20 +191,68 @@ impl Habit {
         }
     }
 
+    /// Of what passes as text.
+    fn spoken() -> Self {
+        Self { arguments: 1, result: RESULT, pace: Arc::default() }
+    }
+
     /// Bytes of values that a result of so many bytes of JSON may take.
     fn result(&self, output: u64) -> u64 {
         self.result.saturating_mul(output)
     }
 }
 
-/// The tools of a component that can be linked.
-fn discover(loaded: &Loaded, bytes: &[u8], naming: &Naming) -> Result<Discovery, LoadError> {
-    let component = &loaded.component;
+/// A component that was linked.
+struct Linked {
+    ground: Ground,
+    surface: Surface,
+    /// What its functions are; of the world nothing is known yet.
+    description: Description,
+    notes: Vec<String>,
+}
+
+/// Opens what is granted, and links the functions that there are.
+fn linked(
+    engine: &Engine,
+    bytes: &[u8],
+    compiled: load::Compiled,
+    policy: Policy,
+    naming: &Naming,
+    egress: Arc<Egress>,
+) -> Result<Linked, LoadError> {
+    let load::Compiled { loaded, code, notes } = compiled;
+    load::check_limits(&loaded.component, &policy.limits)?;
+    secrets::prepare(&policy.grants)?;
+    check_imports(&loaded.component)?;
+    let (surface, description) = match World::of(loaded.component.engine(), &loaded.component) {
+        Some(world) => (Surface::World(world), Description::default()),
+        None => {
+            let component = &loaded.component;
+            let found = wit::discover(component.engine(), component, bytes, &naming.rename)?;
+            let (found, description) = chosen(found, naming);
+            (Surface::Functions(found.functions), description)
+        }
+    };
+    let descriptors = engine.descriptors();
+    let grants = Grants {
+        env: Env::prepare(policy.grants.env().clone()),
+        files: Files::prepare(policy.grants.files(), engine.folders(), descriptors.clone())?,
+        egress,
+        descriptors,
+    };
+    let notes = notes.into_iter().chain(grants.files.notes()).collect();
+    let ground = Ground {
+        instances: Instances::new(engine, code, loaded, surface.exports())?,
+        metering: engine.options().metering,
+        policy: Arc::new(policy),
+        grants,
+    };
+    Ok(Linked { ground, surface, description, notes })
+}
+
+fn check_imports(component: &wasmtime::component::Component) -> Result<(), LoadError> {
     let unknown = link::unknown(component);
-    if !unknown.is_empty() {
-        return Err(LoadError::Imports(unknown));
-    }
-    Ok(wit::discover(component.engine(), component, bytes, &naming.rename)?)
+    if unknown.is_empty() { Ok(()) } else { Err(LoadError::Imports(unknown)) }
 }
 
 /// The functions that are offered, and what is published of them.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::component::describe;
+use super::component::{Component, PrepareOptions, describe};
 use super::engine::Engine;
 use super::link;
 use super::load::{self, LoadError};
+use super::tool_world::World;
 use crate::artifact::{Artifact, Digest};
-use crate::sandbox::Description;
+use crate::policy::Policy;
+use crate::sandbox::{Description, Sandbox};
 use crate::wit;
 
 /// What a component's imports say of the grants that it may use.
@@ -38,28 +40,35 @@ pub struct Inspection {
     pub grants: Vec<&'static str>,
 }
 
-/// Looks at `artifact`.
+/// Looks at `artifact`. One that says itself what it offers, by `toolgate:tool`, is asked for it, with nothing
+/// granted.
 ///
 /// # Errors
-/// If it is not a component, or its functions can't all be offered under their names.
+/// If it is not a component, or its functions can't all be offered under their names, or it does not say what it
+/// offers.
 pub async fn inspect(engine: &Engine, artifact: &Artifact) -> Result<Inspection, LoadError> {
     let compiled = load::compile(engine, artifact, None).await?;
-    let component = compiled.loaded.component;
-    let bytes = artifact.bytes.clone();
-    let digest = artifact.digest;
-    load::blocking(move || {
-        let found = wit::discover(component.engine(), &component, &bytes, &BTreeMap::new())?;
-        let imports = link::imports(&component);
-        Ok(Inspection {
-            digest,
-            size: bytes.len() as u64,
-            grants: grants(&imports),
-            imports,
-            unprovided: link::unknown(&component),
-            description: describe(&found),
-        })
-    })
-    .await?
+    let component = compiled.loaded.component.clone();
+    let imports = link::imports(&component);
+    let unprovided = link::unknown(&component);
+    let speaks = World::of(component.engine(), &component).is_some();
+    let description = match speaks && unprovided.is_empty() {
+        true => {
+            let prepared =
+                Component::of(engine, artifact, compiled, Policy::default(), PrepareOptions::default());
+            prepared.await?.describe().clone()
+        }
+        false => {
+            let bytes = artifact.bytes.clone();
+            let found = load::blocking(move || {
+                wit::discover(component.engine(), &component, &bytes, &BTreeMap::new())
+            });
+            describe(&found.await??)
+        }
+    };
+    let size = artifact.bytes.len() as u64;
+    let grants = grants(&imports);
+    Ok(Inspection { digest: artifact.digest, size, grants, imports, unprovided, description })
 }
 
 fn grants(imports: &[String]) -> Vec<&'static str> {

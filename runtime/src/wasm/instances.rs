@@ -39,7 +39,8 @@ pub(super) struct Room<'a> {
 }
 
 /// Where a function is exported.
-struct Export {
+#[derive(Clone)]
+pub(super) struct Export {
     interface: Option<Box<str>>,
     name: Box<str>,
 }
@@ -50,9 +51,8 @@ impl Instances {
         engine: &Engine,
         code: Code,
         loaded: Loaded,
-        functions: &[Function],
+        functions: Vec<Export>,
     ) -> Result<Self, LoadError> {
-        let functions: Vec<_> = functions.iter().map(Export::of).collect();
         let needs = Needs::of(&loaded.component);
         if !loaded.pooled {
             check_mappings(needs.mappings(), engine.rooms().mappings.total())?;
@@ -153,8 +153,14 @@ fn link(allocator: &Allocator, component: &Component, functions: &[Export]) -> R
 }
 
 impl Export {
-    fn of(function: &Function) -> Self {
-        Self { interface: function.interface.as_deref().map(Box::from), name: Box::from(&*function.export) }
+    /// The function of that name, of an interface or at the level of the world.
+    pub(super) fn new(interface: Option<&str>, name: &str) -> Self {
+        Self { interface: interface.map(Box::from), name: name.into() }
+    }
+
+    /// That of a function.
+    pub(super) fn of(function: &Function) -> Self {
+        Self::new(function.interface.as_deref(), &function.export)
     }
 
     fn find(&self, component: &Component) -> Result<ComponentExportIndex, LoadError> {

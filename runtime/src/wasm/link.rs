@@ -1,4 +1,4 @@
-//! What a component may import: WASI 0.2 and `wasi:config`, and nothing else.
+//! What a component may import: WASI 0.2, `wasi:config` and `toolgate:tool/client`, and nothing else.
 //!
 //! Everything is linked for every component, granted or not, so that a component loads whatever
 //! it was granted and learns at the use what it may not do. Imports that nothing here provides
@@ -15,6 +15,7 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 use super::capability::{env, files, http, tcp};
 use super::state::State;
+use super::tool_world::client;
 
 /// The interfaces linked by [`wasi`], without their versions.
 const PROVIDED: [&str; 30] = [
@@ -69,6 +70,7 @@ pub(super) fn wasi(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     files::add_to_linker(&mut linker)?;
     http::add_to_linker(&mut linker)?;
     tcp::add_to_linker(&mut linker)?;
+    client::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -124,6 +126,8 @@ fn only_types(interface: &ComponentInstance, component: &Component) -> bool {
 }
 
 const PLUG: &str = "compose the component with one that exports it, for instance by `wac plug`";
+/// What a tool of its own world may import besides.
+const TOOL: &str = "toolgate:tool/client";
 const REBUILD: &str = "rebuild the component for WASI 0.2, for instance for wasm32-wasip2";
 
 fn missing(name: &str) -> Option<String> {
@@ -131,6 +135,7 @@ fn missing(name: &str) -> Option<String> {
     match PROVIDED.contains(&interface) {
         true if version.starts_with("0.2.") => None,
         true => Some(describe(name, REBUILD)),
+        false if interface == TOOL && version.starts_with("1.") => None,
         false => Some(describe(name, PLUG)),
     }
 }

@@ -20,6 +20,7 @@ use super::meter::TABLE_ELEMENT;
 use super::pool::TABLE_ELEMENTS;
 use crate::artifact::{Artifact, Digest};
 use crate::limits::Limits;
+use crate::offers::NoSuchTool;
 use crate::secret::SecretError;
 use crate::wit::DiscoveryError;
 
@@ -82,6 +83,12 @@ pub enum LoadError {
     /// Functions that can't be offered under their names.
     #[error(transparent)]
     Tools(#[from] DiscoveryError),
+    /// A component that speaks MCP does not say what it offers.
+    #[error("the component does not say what it offers: {0}")]
+    Offers(String),
+    /// It is renamed what it does not offer.
+    #[error(transparent)]
+    Rename(#[from] NoSuchTool),
     /// It can never run within the limits.
     #[error("the component needs {}, more than the limit; {} or more in its limits", amount(what, *.needs), set(what, *.needs))]
     Limits {

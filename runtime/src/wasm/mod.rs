@@ -24,7 +24,9 @@ mod meter;
 mod pool;
 mod room;
 mod state;
+mod surface;
 mod ticker;
+mod tool_world;
 mod trap;
 
 pub use compiled::CompiledCache;

@@ -19,6 +19,7 @@ use super::meter::Meter;
 use crate::capture::Capture;
 use crate::egress::Egress;
 use crate::events::{Observer, Stdio};
+use crate::notice::Notices;
 use crate::policy::Policy;
 use crate::secret::{Secret, Shield};
 
@@ -43,6 +44,8 @@ pub(super) struct Given {
     pub(super) secrets: Vec<(String, Secret)>,
     /// Bytes of host memory that the result may take as values.
     pub(super) result: u64,
+    /// What the caller wants to hear meanwhile.
+    pub(super) notices: Option<Notices>,
 }
 
 /// The data of a call's store.
@@ -57,6 +60,7 @@ pub(super) struct State {
     pub(super) files: files::Call,
     pub(super) http: Http,
     pub(super) tcp: Tcp,
+    pub(super) notices: Option<Notices>,
 }
 
 impl State {
@@ -86,6 +90,7 @@ impl State {
             denials,
             env,
             files: grants.files.start(limits.disk),
+            notices: given.notices,
         }
     }
 }

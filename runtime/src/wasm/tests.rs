@@ -100,6 +100,7 @@ fn invocation(component: &Component, tool: &str, arguments: &str) -> (Invocation
     let tools = &component.describe().tools;
     let found = tools.iter().position(|t| t.name == tool);
     let invocation = Invocation {
+        dialogue: crate::sandbox::Dialogue::default(),
         id: CallId(7),
         target: Target::Tool(found.unwrap_or_else(|| panic!("no tool `{tool}` in {tools:?}"))),
         arguments: RawValue::from_string(arguments.to_owned()).unwrap(),

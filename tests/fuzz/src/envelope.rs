@@ -44,7 +44,7 @@ fn read(message: &Message<'_>) -> Reached {
             let understood = understand(notification.params).unwrap_or_else(|error| name(&error));
             vec!["notification", understood]
         }
-        Message::Response => vec!["response"],
+        Message::Response(_) => vec!["response"],
     }
 }
 

@@ -43,7 +43,12 @@ impl Post<'_> {
                     }
                     continue;
                 }
-                Ok(Message::Response) => continue,
+                Ok(Message::Response(response)) => {
+                    if let Err(error) = self.response(&response) {
+                        tracing::debug!(%error, "ignored an answer");
+                    }
+                    continue;
+                }
                 Err(fault) => (fault.id, Err(fault.error)),
             };
             match outcome {

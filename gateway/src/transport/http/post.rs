@@ -21,14 +21,15 @@ use crate::auth::Principal;
 use crate::error::Error;
 use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
 use crate::mcp::changes::Changes;
-use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call};
+use crate::mcp::client_capabilities::ClientCapabilities;
+use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call, Response};
 use crate::mcp::era::{self, Era};
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::mcp::id::Id;
 use crate::mcp::initialize;
 use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
-use crate::mcp::session::{Session, SessionId};
+use crate::mcp::session::Session;
 use crate::mcp::subscription::Filter;
 use crate::respond;
 use crate::transport::budget::{Share, UNIT};
@@ -144,7 +145,7 @@ impl<'a> Post<'a> {
             Message::Notification(notification) => {
                 Step::Reply(self.accepted(self.notification(notification)))
             }
-            Message::Response => Step::Reply(self.accepted(self.response())),
+            Message::Response(response) => Step::Reply(self.accepted(self.response(response))),
         }
     }
 
@@ -153,7 +154,7 @@ impl<'a> Post<'a> {
         match era::over_http(self.version, params.meta()?)? {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
-                let asked = ask(&self.shared.gateway, self.conversation(revision, None), request, &params)?;
+                let asked = ask(&self.shared.gateway, self.stateless(revision), request, &params)?;
                 let id = request.id.clone();
                 match asked {
                     Asked::Listen(filter) => self.subscribed(id, filter).map(Step::Reply),
@@ -161,9 +162,9 @@ impl<'a> Post<'a> {
                 }
             }
             Era::Session(_) if request.method == "initialize" => {
-                let (revision, result) = initialize::result(&self.shared.gateway, &params)?;
+                let (revision, capabilities, result) = initialize::result(&self.shared.gateway, &params)?;
                 let sessions = self.shared.gateway.sessions();
-                let token = sessions.open(&self.context.principal, revision);
+                let token = sessions.open(&self.context.principal, revision, capabilities);
                 let answer = Answer::Written(result);
                 let size = respond::success_size(&request.id, &answer);
                 let write = |out: &mut _| respond::success(out, &request.id, &answer);
@@ -180,7 +181,12 @@ impl<'a> Post<'a> {
         request: &Call<'_>,
         params: &Params<'_>,
     ) -> Result<Run, Error> {
-        let conversation = self.conversation(session.revision, Some(session.id));
+        let conversation = Conversation {
+            context: &self.context,
+            revision: session.revision,
+            session: Some(session.id),
+            capabilities: session.capabilities,
+        };
         let asked = ask(&self.shared.gateway, conversation, request, params)?;
         Ok(Run { id: request.id.clone(), asked, session: Some(session) })
     }
@@ -193,8 +199,10 @@ impl<'a> Post<'a> {
         Ok(listening::subscribed(Changes::subscribed(gateway, context, id, filter)))
     }
 
-    fn conversation(&self, revision: Revision, session: Option<SessionId>) -> Conversation<'_> {
-        Conversation { context: &self.context, revision, session }
+    /// A conversation of one request, which says itself what its client can do.
+    fn stateless(&self, revision: Revision) -> Conversation<'_> {
+        let capabilities = ClientCapabilities::default();
+        Conversation { context: &self.context, revision, session: None, capabilities }
     }
 
     async fn run(&self, mut run: Run) -> Result<Reply, Error> {
@@ -267,11 +275,11 @@ impl<'a> Post<'a> {
         Ok(())
     }
 
-    fn response(&self) -> Result<(), Error> {
+    pub(super) fn response(&self, response: &Response<'_>) -> Result<(), Error> {
         if self.is_stateless()? {
             return Err(Error::InvalidRequest("no request was sent to answer to".to_owned()));
         }
-        self.session().map(drop)
+        self.shared.gateway.sessions().inquiries().answered(self.session()?.id, response)
     }
 
     /// The session that the headers name, in the revision that they name.

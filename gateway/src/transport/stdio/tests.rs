@@ -273,6 +273,30 @@ async fn what_a_call_tells_is_written_before_its_answer() {
 }
 
 #[tokio::test]
+async fn a_server_asks_the_client_of_a_session_and_goes_on_with_its_answer() {
+    let asks = r#"{"name":{"method":"elicitation/create","params":{"message":"?"}}}"#;
+    let (gateway, fake) = fake::gateway_of(&[("ask", fake::Does::Ask(asks))]);
+    let mut host = start_gateway(gateway, fake, StdioSettings::default());
+    let info = json!({ "name": "test", "version": "0" });
+    let params =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": { "elicitation": {} }, "clientInfo": info });
+    host.ask(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params }).to_string())
+        .await;
+    let call =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "fake__ask" } });
+    let question = host.ask(&call.to_string()).await;
+    assert_eq!(
+        (&question["method"], &question["params"]["message"]),
+        (&json!("elicitation/create"), &json!("?"))
+    );
+    let result = json!({ "action": "accept" });
+    let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": result });
+    let last = host.ask(&answer.to_string()).await;
+    let text = r#"{"name":{"action":"accept"}} Some("kept")"#;
+    assert_eq!((&last["id"], &last["result"]["content"][0]["text"]), (&json!(1), &json!(text)), "{last}");
+}
+
+#[tokio::test]
 async fn a_client_with_a_session_hears_of_lists_that_change() {
     let (gateway, fake) = fake::gateway();
     let mut host = start_gateway(Arc::clone(&gateway), fake, StdioSettings::default());

@@ -4,6 +4,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::docker::error::StartError;
+use crate::offers::NoSuchTool;
 use crate::policy::EngineView;
 use crate::sandbox::{Description, Naming, Tool};
 
@@ -132,7 +133,7 @@ fn raw(value: &serde_json::Value) -> Box<RawValue> {
 pub(super) fn describe(looks: Vec<Look>, naming: &Naming) -> Result<(Vec<Look>, Description), StartError> {
     let none = |function: &&String| !looks.iter().any(|look| look.name() == function.as_str());
     if let Some(function) = naming.rename.keys().find(none) {
-        return Err(StartError::Rename { function: function.clone() });
+        return Err(NoSuchTool { function: function.clone() }.into());
     }
     let all: Vec<(Look, Tool)> = looks.iter().map(|look| (*look, look.tool(naming))).collect();
     let skipped = naming.absent(all.iter().map(|(_, tool)| tool.name.as_str()));

@@ -64,7 +64,7 @@ impl Stream {
         opened
     }
 
-    fn seen(&self) -> String {
+    pub(super) fn seen(&self) -> String {
         self.seen.lock().unwrap().clone()
     }
 
@@ -186,7 +186,11 @@ async fn a_stream_whose_client_is_gone_is_let_go_of() {
 async fn a_quiet_stream_shows_signs_of_life() {
     let (gateway, _fake) = fake::gateway();
     let context = Context { principal: Principal::local(), view: View::All };
-    let token = gateway.sessions().open(&context.principal, Revision::V2025_11_25);
+    let token = gateway.sessions().open(
+        &context.principal,
+        Revision::V2025_11_25,
+        crate::mcp::client_capabilities::ClientCapabilities::default(),
+    );
     let mut body = Listening::of_session(gateway, context, token, Duration::from_millis(10));
     for _ in 0..3 {
         let frame = body.frame().await.unwrap().unwrap();

@@ -6,6 +6,7 @@ mod listening;
 mod messages;
 mod notices;
 mod offered;
+mod questions;
 mod sessions;
 mod stateless;
 mod subscriptions;

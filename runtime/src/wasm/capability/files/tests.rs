@@ -157,7 +157,7 @@ impl Server {
     }
 
     fn call(&self, heard: Arc<Heard>) -> Store<State> {
-        let given = state::Given { observer: heard, secrets: Vec::new(), result: 0 };
+        let given = state::Given { observer: heard, secrets: Vec::new(), result: 0, notices: None };
         state::store(Metering::Fuel, self.engine.on_demand(), &self.grants, &self.policy, given).unwrap()
     }
 }
