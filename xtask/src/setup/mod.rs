@@ -1,6 +1,7 @@
 //! What must be on the machine before anything can be built or tested.
 
 pub(crate) mod apt;
+pub(crate) mod clients;
 pub(crate) mod debian;
 pub(crate) mod engine;
 pub(crate) mod images;

@@ -11,11 +11,12 @@ use crate::process::{self, Result};
 use crate::progress::step;
 use crate::setup::apt::{self, Need};
 use crate::setup::engine::Engine;
-use crate::setup::{images, templates, wasm};
+use crate::setup::{clients, images, templates, wasm};
 use crate::{demo, fuzz, guests, layout, setup};
 
 /// What the suites run besides our own build.
-const NEEDS: [Need; 11] = [
+const NEEDS: [Need; 12] = [
+    Need { program: "npm", package: "npm" },
     Need { program: "docker-registry", package: "docker-registry" },
     Need { program: "htpasswd", package: "apache2-utils" },
     Need { program: "skopeo", package: "skopeo" },
@@ -32,13 +33,14 @@ const NEEDS: [Need; 11] = [
 
 /// Test binaries of the workspace that must have tests, by the names of their crates and of the files
 /// in `tests/`. An empty one is reported as `ok` by cargo, and one that is gone not at all.
-const REQUIRED: [&str; 12] = [
+const REQUIRED: [&str; 13] = [
     "benches",
     "cli",
     "deploy",
     "docker",
     "escape",
     "fuzz",
+    "interop",
     "reference",
     "serving",
     "suites",
@@ -120,9 +122,10 @@ impl Step {
                 guests::build_all(&wasm::ensure()?)?;
                 Ok(Counts::PASSED)
             }
-            Self::GuestTests => {
-                suites::run(&mut guests::host_tests(&layout::tools()), &["clock", "fetch", "files"])
-            }
+            Self::GuestTests => suites::run(
+                &mut guests::host_tests(&layout::tools()),
+                &["clock", "fetch", "files", "toolgate_tool"],
+            ),
             Self::Images => {
                 let _engine = Engine::ensure()?;
                 images::ensure()?;
@@ -154,6 +157,7 @@ impl Step {
 fn prepare() -> Result<()> {
     apt::ensure(&NEEDS)?;
     setup::components(&["clippy", "rustfmt"])?;
+    step("installing the clients of others", clients::ensure)?;
     wasm::ensure().map(drop)
 }
 
