@@ -22,5 +22,6 @@ mod security_page;
 mod shared_code;
 mod slow_readers;
 mod state;
+mod tool_world;
 mod tools;
 mod types;

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::answer::{Answer, Failure};
 use crate::call::Call;
 
+/// A member of an entry, and what makes the schema in it.
+type Published = (&'static str, fn() -> Schema);
 type Handler = Box<dyn Fn(Value, &Call) -> Result<Answer, Failure>>;
 type Completer = Box<dyn Fn(&str, &str, &str) -> Option<Vec<String>>>;
 
@@ -31,7 +33,7 @@ pub(crate) struct Offer {
 struct Listed {
     members: Map<String, Value>,
     /// Schemas take long to write, so they are where they are asked for.
-    schemas: Vec<(&'static str, fn() -> Schema)>,
+    schemas: Vec<Published>,
 }
 
 impl Offer {
@@ -60,7 +62,7 @@ macro_rules! described {
         pub struct $name {
             key: String,
             members: Map<String, Value>,
-            schemas: Vec<(&'static str, fn() -> Schema)>,
+            schemas: Vec<Published>,
         }
 
         impl $name {
