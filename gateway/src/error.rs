@@ -201,9 +201,9 @@ impl Error {
             Self::InvalidParams(_) | Self::Malformed(_) => "invalid-params",
             Self::Unknown(Wanted::Tool(_)) => "unknown-tool",
             Self::Unknown(Wanted::Prompt(_) | Wanted::Completion(Reference::Prompt(_))) => "unknown-prompt",
-            Self::Unknown(Wanted::Resource(_) | Wanted::Completion(Reference::Template(_))) => {
-                "unknown-resource"
-            }
+            Self::Unknown(
+                Wanted::Resource(_) | Wanted::Subscription(_) | Wanted::Completion(Reference::Template(_)),
+            ) => "unknown-resource",
             Self::Failed(error) => error.code(),
             Self::HeaderMismatch(_) => "header-mismatch",
             Self::UnsupportedVersion(_) => "unsupported-version",

@@ -111,6 +111,10 @@ impl Fake {
             Target::Completion(of) => {
                 format!("{{\"completion\":{{\"values\":[\"Ulm\"]}},\"of\":[\"{of:?}\",{arguments}]}}")
             }
+            Target::Subscription(uri) if uri.ends_with("unwatched") => {
+                return Err(CallError::Refused { code: -32601, message: "no".into(), data: None });
+            }
+            Target::Subscription(_) => "{}".to_owned(),
             Target::Tool(_) => return Err(CallError::Internal("there is no such tool".into())),
         };
         Ok(Outcome { is_error: false, content: Content::Message(raw(&message)) })

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::catalog::Catalog;
 use crate::error::Error;
@@ -50,7 +50,21 @@ pub struct Gateway {
     stopping: AtomicBool,
     /// Told of each catalog, and of the end.
     catalogs: watch::Sender<()>,
+    /// Told of each resource that changes.
+    updates: broadcast::Sender<Update>,
 }
+
+/// A resource of a server has changed.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The server.
+    pub server: Arc<str>,
+    /// The resource.
+    pub uri: Arc<str>,
+}
+
+/// Updates that wait to be told. Against memory filled by a server that tells of many; who is slow misses some.
+const MAX_UPDATES: usize = 1024;
 
 impl Gateway {
     /// A gateway that serves this catalog.
@@ -71,6 +85,7 @@ impl Gateway {
             servers_of_mcp: settings.servers_of_mcp,
             stopping: AtomicBool::new(false),
             catalogs: watch::Sender::new(()),
+            updates: broadcast::Sender::new(MAX_UPDATES),
         }
     }
 
@@ -104,6 +119,11 @@ impl Gateway {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Where resources that change are told, and heard of.
+    pub(crate) fn updates(&self) -> &broadcast::Sender<Update> {
+        &self.updates
     }
 
     /// Hears of each catalog that takes the place of another, and of the end.

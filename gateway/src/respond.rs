@@ -103,8 +103,12 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
 /// Revisions with sessions have a code for resources (`-32002`).
 fn unknown(wanted: &Wanted, stateless: bool) -> i32 {
     match wanted {
-        Wanted::Resource(_) if !stateless => -32002,
-        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Resource(_) | Wanted::Completion(_) => -32602,
+        Wanted::Resource(_) | Wanted::Subscription(_) if !stateless => -32002,
+        Wanted::Tool(_)
+        | Wanted::Prompt(_)
+        | Wanted::Resource(_)
+        | Wanted::Subscription(_)
+        | Wanted::Completion(_) => -32602,
     }
 }
 
@@ -137,7 +141,7 @@ fn data(error: &Error) -> Option<Cow<'_, str>> {
         Error::MissingCapability(missing) => {
             Some(format!(r#"{{"requiredCapabilities":{}}}"#, missing.json()).into())
         }
-        Error::Unknown(Wanted::Resource(uri)) => {
+        Error::Unknown(Wanted::Resource(uri) | Wanted::Subscription(uri)) => {
             Some(format!(r#"{{"uri":{}}}"#, serde_json::Value::from(uri.as_str())).into())
         }
         Error::Failed(CallError::Refused { data, .. }) => data.as_deref().map(Cow::Borrowed),

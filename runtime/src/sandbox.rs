@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
+use tokio::sync::broadcast;
 
 use crate::answer::{Json, Text};
 use crate::events::{Backend, CallId, Observer};
@@ -41,6 +42,11 @@ pub trait Sandbox: Send + Sync {
     /// Whether it stays as it is described.
     fn is_fixed(&self) -> bool {
         true
+    }
+
+    /// Hears of resources that change, by their URIs; `None` where none ever does unasked.
+    fn updates(&self) -> Option<broadcast::Receiver<Arc<str>>> {
+        None
     }
 
     /// Waits until the server is no longer what was described: what takes its place, which offers other
@@ -176,6 +182,8 @@ pub enum Target {
     Resource(String),
     /// Values that an argument may have: of an index into [`Description::prompts`] or [`Description::templates`].
     Completion(Reference<usize>),
+    /// To be told when the resource of that URI changes, see [`Sandbox::updates`].
+    Subscription(String),
 }
 
 /// One call, admitted and ready to run.

@@ -100,6 +100,11 @@ impl Client {
         self.send(method, name, params).await.json()
     }
 
+    /// Any request of the stateless revision that is answered by a stream of events: all of it.
+    pub async fn stream(&self, method: &str, params: Value) -> String {
+        self.send(method, None, params).await.text
+    }
+
     async fn send(&self, method: &str, name: Option<&str>, mut params: Value) -> Reply {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": REVISION,

@@ -4,9 +4,11 @@
 //! that are ready serve, and the others join as they come. A server whose registry is away, or
 //! whose file is missing, is tried again until it is there.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use toolgate_runtime::sandbox::Sandbox;
@@ -14,7 +16,7 @@ use toolgate_runtime::sandbox::Sandbox;
 use super::{Assembled, Assembler, Progress, entry};
 use crate::catalog::{Catalog, CatalogError, CatalogSettings, ServerEntry, ServerState};
 use crate::config::ServerConfig;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Update};
 
 /// How long ready servers wait for slow ones before the first catalog.
 const START_GRACE: Duration = Duration::from_secs(5);
@@ -75,7 +77,7 @@ pub async fn supervise(
                 match assembled.result {
                     Ok(sandbox) if sandbox.is_fixed() => {}
                     Ok(sandbox) => {
-                        tries.spawn(follow(index, assembled.config, sandbox));
+                        tries.spawn(follow(index, assembled.config, sandbox, gateway.updates().clone()));
                     }
                     Err(_) if assembled.may_pass() => {
                         let next = this.after(&assembled);
@@ -132,12 +134,37 @@ async fn attempt(
 }
 
 /// Waits until a server that works is another one, or none; then it is tried from the start.
-async fn follow(index: usize, config: ServerConfig, sandbox: Arc<dyn Sandbox>) -> (usize, Try, Assembled) {
-    let changed = sandbox.changed().await;
+/// Until then resources of it that change are told.
+async fn follow(
+    index: usize,
+    config: ServerConfig,
+    sandbox: Arc<dyn Sandbox>,
+    told: broadcast::Sender<Update>,
+) -> (usize, Try, Assembled) {
+    let server: Arc<str> = config.name.as_str().into();
+    let updates = sandbox.updates();
+    let changed = {
+        let tell = tell(updates, |uri| drop(told.send(Update { server: Arc::clone(&server), uri })));
+        tokio::select! {
+            changed = sandbox.changed() => changed,
+            never = tell => match never {},
+        }
+    };
     drop(sandbox);
     match changed {
         Ok(next) => (index, Try::FIRST, Assembled::changed(config, next)),
         Err(reason) => (index, Try::FIRST, Assembled::lost(config, reason)),
+    }
+}
+
+async fn tell(updates: Option<broadcast::Receiver<Arc<str>>>, told: impl Fn(Arc<str>)) -> Infallible {
+    let Some(mut updates) = updates else { return std::future::pending().await };
+    loop {
+        match updates.recv().await {
+            Ok(uri) => told(uri),
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+        }
     }
 }
 

@@ -138,7 +138,8 @@ impl Catalog {
             }
             (View::All, Wanted::Tool(name)) => self.tool(name),
             (View::All, Wanted::Prompt(name)) => self.prompt(name, Target::Prompt),
-            (View::All, Wanted::Resource(uri)) => self.resource(uri, open),
+            (View::All, Wanted::Resource(uri)) => self.resource(uri, open, Target::Resource),
+            (View::All, Wanted::Subscription(uri)) => self.resource(uri, open, Target::Subscription),
             (View::All, Wanted::Completion(Reference::Prompt(name))) => {
                 self.prompt(name, |prompt| Target::Completion(Reference::Prompt(prompt)))
             }
@@ -164,12 +165,17 @@ impl Catalog {
     }
 
     /// One that is listed, or else one of a template.
-    fn resource(&self, uri: &str, open: &Servers) -> Result<Resolved, Unresolved> {
+    fn resource(
+        &self,
+        uri: &str,
+        open: &Servers,
+        target: impl Fn(String) -> Target,
+    ) -> Result<Resolved, Unresolved> {
         let mut open = self.servers.iter().filter(|server| open.has(server.name()));
         let listed = open.clone().find(|server| server.lists_resource(uri));
         let server = listed.or_else(|| open.find(|server| server.may_have_resource(uri)));
         let server = Arc::clone(server.ok_or(Unresolved::Unknown)?);
-        Ok(Resolved { server, target: Target::Resource(uri.to_owned()) })
+        Ok(Resolved { server, target: target(uri.to_owned()) })
     }
 
     /// A template, as it is listed.

@@ -168,6 +168,7 @@ impl Server {
             Wanted::Tool(name) => self.tools.get(name).copied().map(Target::Tool),
             Wanted::Prompt(name) => self.prompt(name).map(Target::Prompt),
             Wanted::Resource(uri) => self.has_resources().then(|| Target::Resource(uri.clone())),
+            Wanted::Subscription(uri) => self.has_resources().then(|| Target::Subscription(uri.clone())),
             Wanted::Completion(Reference::Prompt(name)) => {
                 self.prompt(name).map(|prompt| Target::Completion(Reference::Prompt(prompt)))
             }

@@ -13,6 +13,8 @@ pub enum Wanted {
     Prompt(String),
     /// The resource of that URI.
     Resource(String),
+    /// To be told when the resource of that URI changes.
+    Subscription(String),
     /// Values that an argument may have.
     Completion(Reference<String>),
 }
@@ -25,6 +27,7 @@ impl Wanted {
             Self::Tool(name)
             | Self::Prompt(name)
             | Self::Resource(name)
+            | Self::Subscription(name)
             | Self::Completion(Reference::Prompt(name) | Reference::Template(name)) => name,
         }
     }
@@ -36,6 +39,7 @@ impl Wanted {
             Self::Tool(_) => "tools/call",
             Self::Prompt(_) => "prompts/get",
             Self::Resource(_) => "resources/read",
+            Self::Subscription(_) => "resources/subscribe",
             Self::Completion(_) => "completion/complete",
         }
     }
@@ -46,7 +50,7 @@ impl fmt::Display for Wanted {
         match self {
             Self::Tool(name) => write!(f, "tool: {name}"),
             Self::Prompt(name) | Self::Completion(Reference::Prompt(name)) => write!(f, "prompt: {name}"),
-            Self::Resource(uri) => write!(f, "resource: {uri}"),
+            Self::Resource(uri) | Self::Subscription(uri) => write!(f, "resource: {uri}"),
             Self::Completion(Reference::Template(template)) => write!(f, "resource template: {template}"),
         }
     }

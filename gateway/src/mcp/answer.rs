@@ -97,6 +97,14 @@ pub fn ask(
             "prompts/list" => list(List::Prompts)?,
             "resources/list" => list(List::Resources)?,
             "resources/templates/list" => list(List::Templates)?,
+            "resources/subscribe" if !stateless => {
+                return call(gateway, conversation, offered::subscription(&context.view, params)?, params);
+            }
+            "resources/unsubscribe" if !stateless => {
+                let uri = offered::uri("resources/unsubscribe", params)?;
+                session.inspect(|session| gateway.sessions().watched().remove(*session, &uri));
+                Answer::Written(b"{}".to_vec())
+            }
             "logging/setLevel" if !stateless => set_level(gateway, session, params)?,
             method => return Err(Error::MethodNotFound(method.to_owned())),
         },

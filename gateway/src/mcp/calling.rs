@@ -99,13 +99,18 @@ impl Calling {
     /// Whatever keeps a call from its tool.
     pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
         let Self { mut call, revision, asking, .. } = self;
-        let wanted = call.wanted.clone();
+        let (wanted, session) = (call.wanted.clone(), call.session);
         for _ in 0..MAX_ROUNDS {
             let next = asking.as_ref().and_then(|asking| asking.next(&call));
             let completed = pipeline::call(gateway, principal, call).await?;
             let Completed { result: Ok(Outcome { content: Content::Questions(asked), .. }), usage } =
                 completed
             else {
+                if let (Wanted::Subscription(uri), Some(session), Ok(_)) =
+                    (&wanted, session, &completed.result)
+                {
+                    gateway.sessions().watched().add(session, uri)?;
+                }
                 return answer(&wanted, principal, revision, completed);
             };
             let failed = |error| {
@@ -157,7 +162,9 @@ fn answer(
 ) -> Result<Answer, Error> {
     let shape = match wanted {
         Wanted::Resource(_) => Shape::of(revision).cacheable(principal.is_local()),
-        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Completion(_) => Shape::of(revision),
+        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Subscription(_) | Wanted::Completion(_) => {
+            Shape::of(revision)
+        }
     };
     let is_tool = matches!(wanted, Wanted::Tool(_));
     match completed {

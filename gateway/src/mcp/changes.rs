@@ -1,19 +1,23 @@
-//! What a client is told when lists change: that they did, and nothing of what is in them.
+//! What a client is told when lists and resources change: that they did, and nothing of what is in them.
 //!
 //! A client of a session is told of all lists on the session's stream, a stateless one of those that its
 //! [subscription] asks for. A list is known by the fingerprint of its pages as that client
-//! would get them, so a change that it can't see is no change to it.
+//! would get them, so a change that it can't see is no change to it. Of resources it is told of those that it asked
+//! for, as their servers say that they changed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::answer::{Answer, Context};
 use super::id::Id;
+use super::params::empty_object;
+use super::session::SessionId;
 use super::subscription::{self, Filter};
-use crate::catalog::List;
-use crate::gateway::Gateway;
+use crate::catalog::{List, View, Wanted};
+use crate::gateway::{Gateway, Update};
+use crate::pipeline::{self, Call};
 
 /// The lists, and the method that tells of a change of them. Templates are a part of resources.
 const LISTS: [(List, &str); 4] = [
@@ -23,6 +27,9 @@ const LISTS: [(List, &str); 4] = [
     (List::Templates, "notifications/resources/list_changed"),
 ];
 
+/// The method that tells of a resource that has changed.
+const UPDATED: &str = "notifications/resources/updated";
+
 /// The lists of one client, as it was last told of them.
 #[derive(Debug)]
 pub struct Changes {
@@ -30,8 +37,19 @@ pub struct Changes {
     context: Context,
     catalogs: watch::Receiver<()>,
     known: [Option<[u8; 8]>; 4],
-    untold: VecDeque<&'static str>,
+    updates: broadcast::Receiver<Update>,
+    untold: VecDeque<Untold>,
+    session: Option<SessionId>,
     subscription: Option<Subscription>,
+}
+
+/// What has changed.
+#[derive(Debug, PartialEq, Eq)]
+enum Untold {
+    /// A list, by the method that tells of it.
+    List(&'static str),
+    /// The resource of that URI.
+    Resource(Arc<str>),
 }
 
 /// The request by which a client asked for them.
@@ -43,10 +61,10 @@ struct Subscription {
 }
 
 impl Changes {
-    /// All lists as they are now, for the client of a session.
+    /// All lists as they are now, and what that session watches.
     #[must_use]
-    pub fn since_now(gateway: Arc<Gateway>, context: Context) -> Self {
-        Self::begin(gateway, context, None)
+    pub fn since_now(gateway: Arc<Gateway>, context: Context, session: SessionId) -> Self {
+        Self { session: Some(session), ..Self::begin(gateway, context, None) }
     }
 
     /// Those that a request asks for.
@@ -57,9 +75,10 @@ impl Changes {
     }
 
     fn begin(gateway: Arc<Gateway>, context: Context, subscription: Option<Subscription>) -> Self {
-        let catalogs = gateway.catalogs();
+        let (catalogs, updates) = (gateway.catalogs(), gateway.updates().subscribe());
+        let (known, untold) = ([None; 4], VecDeque::new());
         let mut changes =
-            Self { gateway, context, catalogs, known: [None; 4], untold: VecDeque::new(), subscription };
+            Self { gateway, context, catalogs, known, updates, untold, session: None, subscription };
         changes.known = changes.now();
         changes
     }
@@ -67,20 +86,50 @@ impl Changes {
     /// Waits for what is to be told next, and gives it, a JSON-RPC message; `None` once nothing more is: when
     /// the gateway stops, or if nothing was asked for that can be told.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
-        if let Some(Subscription { id, filter, is_acknowledged: told @ false }) = &mut self.subscription {
-            *told = true;
-            return Some(subscription::acknowledged(id, *filter));
+        if let Some(acknowledged) = self.acknowledge().await {
+            return Some(acknowledged);
         }
         loop {
-            if self.gateway.is_stopping() || !LISTS.iter().any(|(list, _)| self.tells(*list)) {
+            if self.gateway.is_stopping() || self.is_deaf() {
                 return None;
             }
-            if let Some(method) = self.untold.pop_front() {
-                return Some(self.written(method));
+            if let Some(untold) = self.untold.pop_front() {
+                return Some(self.written(&untold));
             }
-            self.catalogs.changed().await.ok()?;
-            self.look();
+            tokio::select! {
+                changed = self.catalogs.changed() => {
+                    changed.ok()?;
+                    self.look();
+                }
+                // Who is slow misses some.
+                update = self.updates.recv() => update.into_iter().for_each(|update| self.hear(update)),
+            }
         }
+    }
+
+    /// What of a request is told, once it is known which of its resources can be watched.
+    async fn acknowledge(&mut self) -> Option<Vec<u8>> {
+        let subscription = self.subscription.as_mut().filter(|subscription| !subscription.is_acknowledged)?;
+        subscription.is_acknowledged = true;
+        let mut filter = subscription.filter.clone();
+        let mut watched = Vec::new();
+        for uri in filter.resources() {
+            let wanted = Wanted::Subscription(uri.clone());
+            let call = Call::new(self.context.view.clone(), wanted, empty_object());
+            let called = pipeline::call(&self.gateway, &self.context.principal, call).await;
+            if called.is_ok_and(|completed| completed.result.is_ok()) {
+                watched.push(uri.clone());
+            }
+        }
+        filter.watch(watched);
+        let subscription = self.subscription.as_mut()?;
+        subscription.filter = filter;
+        Some(subscription::acknowledged(&subscription.id, &subscription.filter))
+    }
+
+    /// Whether there is nothing that it would tell.
+    fn is_deaf(&self) -> bool {
+        self.subscription.as_ref().is_some_and(|subscription| subscription.filter.is_empty())
     }
 
     /// The result of the request, where it was one that asked, for when nothing more is told.
@@ -90,10 +139,39 @@ impl Changes {
         Some((id, Answer::Written(subscription::result(id))))
     }
 
-    fn written(&self, method: &str) -> Vec<u8> {
-        match &self.subscription {
-            Some(subscription) => subscription::changed(&subscription.id, method),
-            None => format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#).into_bytes(),
+    fn written(&self, untold: &Untold) -> Vec<u8> {
+        match (&self.subscription, untold) {
+            (Some(subscription), Untold::List(method)) => {
+                subscription::changed(&subscription.id, method, None)
+            }
+            (Some(subscription), Untold::Resource(uri)) => {
+                subscription::changed(&subscription.id, UPDATED, Some(uri))
+            }
+            (None, Untold::List(method)) => {
+                format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#).into_bytes()
+            }
+            (None, Untold::Resource(uri)) => {
+                let uri = serde_json::Value::from(&**uri);
+                format!(r#"{{"jsonrpc":"2.0","method":"{UPDATED}","params":{{"uri":{uri}}}}}"#).into_bytes()
+            }
+        }
+    }
+
+    /// Notes a resource that has changed, if its client watches it and may.
+    fn hear(&mut self, Update { server, uri }: Update) {
+        let Context { principal, view } = &self.context;
+        let is_seen = match view {
+            View::All => true,
+            View::One(own) => *own == server,
+        };
+        let is_watched = match (&self.subscription, self.session) {
+            (Some(subscription), _) => subscription.filter.resources().iter().any(|own| **own == *uri),
+            (None, Some(session)) => self.gateway.sessions().watched().has(session, &uri),
+            (None, None) => false,
+        };
+        let untold = Untold::Resource(uri);
+        if is_seen && is_watched && principal.servers().has(&server) && !self.untold.contains(&untold) {
+            self.untold.push_back(untold);
         }
     }
 
@@ -104,9 +182,10 @@ impl Changes {
     fn look(&mut self) {
         let now = self.now();
         for (index, (list, method)) in LISTS.iter().enumerate() {
-            let is_news = self.known[index] != now[index] && !self.untold.contains(method);
+            let untold = Untold::List(method);
+            let is_news = self.known[index] != now[index] && !self.untold.contains(&untold);
             if is_news && self.tells(*list) {
-                self.untold.push_back(method);
+                self.untold.push_back(untold);
             }
         }
         self.known = now;

@@ -30,6 +30,7 @@ pub mod subscription;
 #[cfg(test)]
 mod tests;
 pub mod tools_call;
+pub mod watched;
 
 /// This server's name and version, as JSON.
 pub(crate) const SERVER_INFO: &str =
@@ -42,7 +43,7 @@ pub(crate) fn capabilities(servers: bool) -> &'static str {
     match servers {
         false => r#"{"tools":{"listChanged":true}}"#,
         true => {
-            r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true},"tools":{"listChanged":true}}"#
+            r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#
         }
     }
 }

@@ -28,8 +28,24 @@ pub fn prompt(view: &View, params: &Params<'_>) -> Result<Call, Error> {
 /// # Errors
 /// [`Error::InvalidParams`] where they are no `ReadResourceRequest`.
 pub fn resource(view: &View, params: &Params<'_>) -> Result<Call, Error> {
-    let uri = named(params.uri, "resources/read needs `uri`")?;
-    Ok(Call::new(view.clone(), Wanted::Resource(uri), empty_object()))
+    Ok(Call::new(view.clone(), Wanted::Resource(uri("resources/read", params)?), empty_object()))
+}
+
+/// The resource of whose changes the parameters ask to be told.
+///
+/// # Errors
+/// [`Error::InvalidParams`] where they are no `SubscribeRequest`.
+pub fn subscription(view: &View, params: &Params<'_>) -> Result<Call, Error> {
+    let uri = uri("resources/subscribe", params)?;
+    Ok(Call::new(view.clone(), Wanted::Subscription(uri), empty_object()))
+}
+
+/// The URI that the parameters of a method name.
+///
+/// # Errors
+/// [`Error::InvalidParams`] where there is none.
+pub fn uri(method: &str, params: &Params<'_>) -> Result<String, Error> {
+    named(params.uri, &format!("{method} needs `uri`"))
 }
 
 /// Of what an argument is to be completed, as a request says it.

@@ -21,6 +21,7 @@ use super::id::Id;
 use super::inquiries::Inquiries;
 use super::notices::Levels;
 use super::revision::Revision;
+use super::watched::Watched;
 use crate::auth::Principal;
 use crate::error::Error;
 
@@ -105,6 +106,7 @@ pub struct Sessions {
     flight: Flight<(SessionId, Id)>,
     levels: Levels,
     inquiries: Arc<Inquiries>,
+    watched: Watched,
 }
 
 impl Sessions {
@@ -118,6 +120,7 @@ impl Sessions {
             flight: Flight::default(),
             levels: Levels::default(),
             inquiries: Arc::default(),
+            watched: Watched::default(),
         }
     }
 
@@ -142,6 +145,12 @@ impl Sessions {
     #[must_use]
     pub fn inquiries(&self) -> &Arc<Inquiries> {
         &self.inquiries
+    }
+
+    /// The resources of whose changes they are told.
+    #[must_use]
+    pub fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// A token for a new session, for `principal` alone, whose client can do that.
@@ -187,6 +196,7 @@ impl Sessions {
         }
         drop(ended);
         self.levels.forget(session.id);
+        self.watched.forget(session.id);
         self.flight.cancel_where(|(id, _)| *id == session.id);
     }
 

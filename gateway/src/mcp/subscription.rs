@@ -11,19 +11,22 @@ use serde::Deserialize;
 use super::SERVER_INFO;
 use super::id::Id;
 use super::params::{Params, is_object};
+use super::watched::MAX_OF_ONE;
 use crate::catalog::List;
 use crate::error::Error;
 
 /// The name of the request in what belongs to it.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// The lists of whose changes a client is told. Those of resources are told of their templates as well.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The lists and resources of whose changes a client is told. Those of resources are told of their templates as
+/// well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Filter {
     tools_list_changed: bool,
     prompts_list_changed: bool,
     resources_list_changed: bool,
+    resource_subscriptions: Vec<String>,
 }
 
 impl Filter {
@@ -34,7 +37,12 @@ impl Filter {
     pub fn of(params: &Params<'_>) -> Result<Self, Error> {
         let wanted = params.notifications.filter(|raw| is_object(raw));
         let wanted = wanted.ok_or_else(|| invalid("an object that says what to tell of"))?;
-        serde_json::from_str(wanted.get()).map_err(|error| invalid(&format!("of another form: {error}")))
+        let filter: Self = serde_json::from_str(wanted.get())
+            .map_err(|error| invalid(&format!("of another form: {error}")))?;
+        if filter.resource_subscriptions.len() > MAX_OF_ONE {
+            return Err(invalid(&format!("of up to {MAX_OF_ONE} resources")));
+        }
+        Ok(filter)
     }
 
     /// What of it is told where there are such lists.
@@ -44,18 +52,30 @@ impl Filter {
             tools_list_changed: self.tools_list_changed,
             prompts_list_changed: self.prompts_list_changed && servers_of_mcp,
             resources_list_changed: self.resources_list_changed && servers_of_mcp,
+            resource_subscriptions: if servers_of_mcp { self.resource_subscriptions } else { Vec::new() },
         }
     }
 
     /// Whether nothing is told.
     #[must_use]
-    pub fn is_empty(self) -> bool {
-        self == Self::default()
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// URIs of the resources of whose changes it is to be told.
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.resource_subscriptions
+    }
+
+    /// Those of them that can be watched.
+    pub fn watch(&mut self, resources: Vec<String>) {
+        self.resource_subscriptions = resources;
     }
 
     /// Whether changes of a list are told.
     #[must_use]
-    pub fn has(self, list: List) -> bool {
+    pub fn has(&self, list: List) -> bool {
         match list {
             List::Tools => self.tools_list_changed,
             List::Prompts => self.prompts_list_changed,
@@ -69,7 +89,7 @@ fn invalid(reason: &str) -> Error {
 }
 
 /// The acknowledgment, a JSON-RPC message.
-pub(super) fn acknowledged(id: &Id, filter: Filter) -> Vec<u8> {
+pub(super) fn acknowledged(id: &Id, filter: &Filter) -> Vec<u8> {
     let all = [
         ("toolsListChanged", filter.tools_list_changed),
         ("promptsListChanged", filter.prompts_list_changed),
@@ -81,12 +101,18 @@ pub(super) fn acknowledged(id: &Id, filter: Filter) -> Vec<u8> {
         // A string takes whatever is written to it.
         let _ = write!(told, r#"{comma}"{name}":true"#);
     }
+    if !filter.resource_subscriptions.is_empty() {
+        let comma = if told.is_empty() { "" } else { "," };
+        let resources = serde_json::Value::from(&*filter.resource_subscriptions);
+        let _ = write!(told, r#"{comma}"resourceSubscriptions":{resources}"#);
+    }
     notification(id, "notifications/subscriptions/acknowledged", &format!(r#","notifications":{{{told}}}"#))
 }
 
-/// The notification of a change.
-pub(super) fn changed(id: &Id, method: &str) -> Vec<u8> {
-    notification(id, method, "")
+/// The notification of a change, of a resource where there is a URI.
+pub(super) fn changed(id: &Id, method: &str, uri: Option<&str>) -> Vec<u8> {
+    let uri = uri.map_or_else(String::new, |uri| format!(r#","uri":{}"#, serde_json::Value::from(uri)));
+    notification(id, method, &uri)
 }
 
 fn notification(id: &Id, method: &str, more: &str) -> Vec<u8> {
@@ -119,11 +145,11 @@ mod tests {
         let asked = r#"{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["a:b"],"taskIds":["1"]}}"#;
         let asked = filter(asked).unwrap();
         let id = Id::parse(&RawValue::from_string("\"a\"".to_owned()).unwrap()).unwrap();
-        let told = |filter| String::from_utf8(acknowledged(&id, filter)).unwrap();
+        let told = |filter: &Filter| String::from_utf8(acknowledged(&id, filter)).unwrap();
         let begin = r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"a"},"notifications":"#;
-        assert_eq!(told(asked.accepted(false)), format!("{begin}{{\"toolsListChanged\":true}}}}}}"));
-        let both = r#"{"toolsListChanged":true,"promptsListChanged":true}"#;
-        assert_eq!(told(asked.accepted(true)), format!("{begin}{both}}}}}"));
+        assert_eq!(told(&asked.clone().accepted(false)), format!("{begin}{{\"toolsListChanged\":true}}}}}}"));
+        let both = r#"{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["a:b"]}"#;
+        assert_eq!(told(&asked.clone().accepted(true)), format!("{begin}{both}}}}}"));
         assert!(asked.has(List::Tools) && !asked.has(List::Templates));
         assert!(filter(r#"{"notifications":{"toolsListChanged":false}}"#).unwrap().is_empty());
     }

@@ -415,7 +415,7 @@ impl Client {
 
     /// Tells of lists that change, once there is a session.
     async fn tell_changes(&self) {
-        let mut changes = Changes::since_now(Arc::clone(&self.gateway), self.context.clone());
+        let mut changes = Changes::since_now(Arc::clone(&self.gateway), self.context.clone(), SESSION);
         while let Some(message) = changes.next().await {
             if self.session().is_some() {
                 self.tell(message).await;

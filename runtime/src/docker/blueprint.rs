@@ -10,7 +10,7 @@ use super::engine::DockerEngine;
 use super::error::StartError;
 use super::facts::{self, Fact};
 use super::outlet::{Outlet, Pass};
-use super::output::Output;
+use super::output::{News, Output};
 use super::owner::Owner;
 use super::spec::{self, Wanted};
 use crate::events::Observer;
@@ -35,8 +35,8 @@ pub(super) struct Blueprint {
     pub(super) places: Arc<Semaphore>,
     /// Hears what happens outside of calls.
     pub(super) observer: Arc<dyn Observer>,
-    /// Called when a server says that its tools have changed.
-    pub(super) changed: Arc<dyn Fn() + Send + Sync>,
+    /// What they say of what they offer.
+    pub(super) news: Arc<News>,
 }
 
 /// A container that is about to be.
@@ -79,8 +79,8 @@ impl Blueprint {
             secrets.push((name.to_owned(), secret));
         }
         let shield = Shield::of(secrets.iter().map(|(_, secret)| secret));
-        let (changed, limit) = (Arc::clone(&self.changed), self.policy.limits.stdio);
-        let output = Output::new(Arc::clone(&self.observer), limit, shield, Box::new(move || changed()));
+        let (news, limit) = (Arc::clone(&self.news), self.policy.limits.stdio);
+        let output = Output::new(Arc::clone(&self.observer), limit, shield, news);
         let (pass, way) = self.outlet.as_ref().map(|outlet| outlet.admit(&output)).unzip();
         let body = spec::container(&self.wanted, &self.policy, &self.owner, &secrets, way.as_ref());
         Ok(Drawn { body, output, pass })

@@ -163,6 +163,11 @@ impl Instance {
         self.result(client::resource(self.container.session(), uri).await).await
     }
 
+    /// Asks to be told when a resource changes.
+    pub(super) async fn subscribe(&self, uri: &str) -> Result<Box<RawValue>, CallError> {
+        self.result(client::subscribe(self.container.session(), uri).await).await
+    }
+
     async fn result(&self, answer: Result<Box<RawValue>, RequestError>) -> Result<Box<RawValue>, CallError> {
         match answer {
             Ok(result) => Ok(result),

@@ -3,6 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, broadcast};
+
 use crate::capture::Capture;
 use crate::events::{Denial, MAX_DENIALS, Observer, Stdio};
 use crate::peer::{Listener, Notification};
@@ -21,12 +25,35 @@ const CHANGED: [&str; 3] = [
     "notifications/resources/list_changed",
 ];
 
+/// The method by which it says that a resource has changed.
+const UPDATED: &str = "notifications/resources/updated";
+
+/// Bytes of a resource's URI. Against memory filled by a server that makes them up.
+const MAX_URI: usize = 4096;
+
+/// Changes that wait to be told. Against the same; who is slow misses some.
+const MAX_UPDATES: usize = 256;
+
+/// What the containers of a server say of what they offer.
+pub(super) struct News {
+    /// It is something else now.
+    pub(super) changed: Notify,
+    /// The resource of that URI has changed.
+    pub(super) updated: broadcast::Sender<Arc<str>>,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self { changed: Notify::new(), updated: broadcast::Sender::new(MAX_UPDATES) }
+    }
+}
+
 /// Hears one container.
 pub(super) struct Output {
     limit: u64,
     /// Hides the secrets that the container holds.
     shield: Shield,
-    changed: Box<dyn Fn() + Send + Sync>,
+    news: Arc<News>,
     /// Hears what belongs to no call.
     server: Arc<dyn Observer>,
     state: Mutex<State>,
@@ -48,19 +75,14 @@ struct State {
 }
 
 impl Output {
-    /// `limit` bytes are told of each call, and of each minute outside of calls. `changed` is called when
-    /// the server says that what it offers has changed.
-    pub(super) fn new(
-        observer: Arc<dyn Observer>,
-        limit: u64,
-        shield: Shield,
-        changed: Box<dyn Fn() + Send + Sync>,
-    ) -> Arc<Self> {
+    /// `limit` bytes are told of each call, and of each minute outside of calls. What the server says of what it
+    /// offers goes to `news`.
+    pub(super) fn new(observer: Arc<dyn Observer>, limit: u64, shield: Shield, news: Arc<News>) -> Arc<Self> {
         let server = shield.before(observer);
         let capture = Capture::new(Arc::clone(&server), limit);
         let (since, last) = (Some(Instant::now()), Vec::new());
         let state = State { capture, observer: Arc::clone(&server), denials: 0, since, last };
-        Arc::new(Self { limit, shield, changed, server, state: Mutex::new(state) })
+        Arc::new(Self { limit, shield, news, server, state: Mutex::new(state) })
     }
 
     /// From now on what is printed belongs to a call.
@@ -131,10 +153,25 @@ impl Drop for Belonging {
     }
 }
 
+/// The URI of a resource that has changed.
+fn updated(params: &RawValue) -> Option<Arc<str>> {
+    #[derive(Deserialize)]
+    struct Updated {
+        uri: String,
+    }
+    let Updated { uri } = serde_json::from_str(params.get()).ok()?;
+    (uri.len() <= MAX_URI).then(|| uri.into())
+}
+
 impl Listener for Output {
     fn notified(&self, notification: &Notification) {
         if CHANGED.contains(&notification.method.as_str()) {
-            (self.changed)();
+            self.news.changed.notify_one();
+        } else if notification.method == UPDATED
+            && let Some(uri) = notification.params.as_deref().and_then(updated)
+        {
+            // Fails where nobody listens.
+            let _ = self.news.updated.send(uri);
         }
     }
 
@@ -177,9 +214,25 @@ mod tests {
     fn output(limit: u64) -> (Arc<Output>, Arc<Heard>) {
         let heard = Arc::new(Heard::default());
         (
-            Output::new(Arc::clone(&heard) as Arc<dyn Observer>, limit, Shield::default(), Box::new(|| ())),
+            Output::new(Arc::clone(&heard) as Arc<dyn Observer>, limit, Shield::default(), Arc::default()),
             heard,
         )
+    }
+
+    #[test]
+    fn a_resource_that_changes_is_told_by_its_uri() {
+        let (output, _) = output(1000);
+        let mut updates = output.news.updated.subscribe();
+        let mut tell = |params: &str| {
+            let params = RawValue::from_string(params.to_owned()).ok();
+            output.notified(&Notification { method: UPDATED.to_owned(), params });
+            updates.try_recv().ok()
+        };
+        assert_eq!(tell(r#"{"uri":"a:b","x":1}"#).as_deref(), Some("a:b"));
+        let long = format!(r#"{{"uri":"{}"}}"#, "x".repeat(MAX_URI + 1));
+        for odd in ["{}", r#"{"uri":7}"#, "[]", &long] {
+            assert_eq!(tell(odd), None, "{odd}");
+        }
     }
 
     #[test]

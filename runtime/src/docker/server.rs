@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::{sleep, timeout_at};
 
 use super::account::Account;
@@ -15,7 +15,7 @@ use super::facts::Fact;
 use super::image::{self, Image, Pulled};
 use super::instance::Instance;
 use super::outlet::Outlet;
-use super::output::Output;
+use super::output::{News, Output};
 use super::owner::Owner;
 use super::pool::{Lifetime, Pool, PoolSettings};
 use super::spec::{USER, Wanted};
@@ -120,8 +120,10 @@ struct Own {
     /// Bytes that a message of its containers may have.
     message: usize,
     pool: Pool,
-    /// Told when the server says that what it offers has changed.
-    changed: Arc<Notify>,
+    /// What it says of what it offers.
+    news: Arc<News>,
+    /// Whether a container is there after its call.
+    lasts: bool,
 }
 
 impl DockerServer {
@@ -135,11 +137,10 @@ impl DockerServer {
         if !image.has_command && options.command.is_empty() {
             return Err(StartError::NoCommand { image: options.image });
         }
-        let (policy, notify) = (Arc::new(policy), Arc::new(Notify::new()));
-        let told = Arc::clone(&notify);
+        let (policy, news) = (Arc::new(policy), Arc::<News>::default());
         let heard = {
             let (observer, shield) = (Arc::clone(&observer), Shield::of(std::iter::empty()));
-            Output::new(observer, policy.limits.stdio, shield, Box::new(|| {}))
+            Output::new(observer, policy.limits.stdio, shield, Arc::default())
         };
         let outlet = Outlet::open(engine, &owner, &image.id, &policy, &egress.for_server(), heard).await?;
         let blueprint = Blueprint {
@@ -150,7 +151,7 @@ impl DockerServer {
             outlet,
             places: Arc::new(Semaphore::new(options.containers)),
             observer,
-            changed: Arc::new(move || told.notify_one()),
+            news: Arc::clone(&news),
         };
         let first = Instance::start(&blueprint, blueprint.place().await?, options.start).await?;
         let description = describe(first.offers(options.start).await?, naming)?;
@@ -172,7 +173,8 @@ impl DockerServer {
             start: options.start,
             message,
             pool,
-            changed: notify,
+            news,
+            lasts: options.lifetime != Lifetime::Call,
         };
         Ok(Self { description, own: Arc::new(own) })
     }
@@ -188,6 +190,7 @@ impl DockerServer {
             Target::Tool(tool) => Asked::Tool(&self.description.tools.get(*tool)?.function),
             Target::Prompt(prompt) => Asked::Prompt(&self.description.prompts.get(*prompt)?.key),
             Target::Resource(uri) => Asked::Resource(uri),
+            Target::Subscription(uri) => Asked::Subscription(uri),
             Target::Completion(Reference::Prompt(prompt)) => {
                 Asked::Completion(Reference::Prompt(&self.description.prompts.get(*prompt)?.key))
             }
@@ -218,6 +221,9 @@ fn wanted(options: &DockerOptions, image: &Image) -> Wanted {
 
 impl Own {
     async fn run(&self, wanted: &Asked<'_>, invocation: &Invocation) -> Result<Outcome, CallError> {
+        if matches!(wanted, Asked::Subscription(_)) && !self.lasts {
+            return Err(unwatched());
+        }
         let place = self.pool.enter(invocation.session).await.map_err(unavailable)?;
         let observer = || Arc::clone(&invocation.observer);
         let belonging = (!place.shared).then(|| place.instance.belongs_to(observer()));
@@ -230,6 +236,7 @@ impl Own {
             Asked::Tool(function) => instance.call(function, arguments, notices).await,
             Asked::Prompt(name) => instance.prompt(name, arguments).await,
             Asked::Resource(uri) => instance.resource(uri).await,
+            Asked::Subscription(uri) => instance.subscribe(uri).await,
             Asked::Completion(reference) => instance.complete(*reference, arguments).await,
         };
         place.ended(belonging);
@@ -256,7 +263,14 @@ enum Asked<'a> {
     Tool(&'a str),
     Prompt(&'a str),
     Resource(&'a str),
+    Subscription(&'a str),
     Completion(Reference<&'a str>),
+}
+
+fn unwatched() -> CallError {
+    let message =
+        "its containers end with their calls, so nobody is there to see its resources change".to_owned();
+    CallError::Refused { code: -32601, message, data: None }
 }
 
 fn unavailable(error: StartError) -> CallError {
@@ -299,12 +313,16 @@ impl Sandbox for DockerServer {
         false
     }
 
+    fn updates(&self) -> Option<broadcast::Receiver<Arc<str>>> {
+        Some(self.own.news.updated.subscribe())
+    }
+
     async fn changed(&self) -> Result<Arc<dyn Sandbox>, String> {
         let lost = async |error: DockerError| Err::<Arc<dyn Sandbox>, _>(error.to_string());
         loop {
             tokio::select! {
                 error = self.own.engine.lost() => return lost(error).await,
-                () = self.own.changed.notified() => {}
+                () = self.own.news.changed.notified() => {}
             }
             sleep(CALM).await;
             match self.own.described().await {

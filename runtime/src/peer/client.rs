@@ -310,6 +310,14 @@ pub async fn resource(session: &Session, uri: &str) -> Result<Box<RawValue>, Req
     session.request("resources/read", &format!("{{\"uri\":{}}}", quoted(uri))).await
 }
 
+/// Asks to be told when a resource changes.
+///
+/// # Errors
+/// See [`RequestError`].
+pub async fn subscribe(session: &Session, uri: &str) -> Result<Box<RawValue>, RequestError> {
+    session.request("resources/subscribe", &format!("{{\"uri\":{}}}", quoted(uri))).await
+}
+
 /// Asks which values an argument may have. `arguments` is a JSON object of the other members of the request.
 ///
 /// # Errors

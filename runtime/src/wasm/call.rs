@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
 use tokio::time::timeout_at;
 use wasmtime::Store;
 
@@ -21,7 +22,7 @@ use super::trap;
 use crate::events::Observer;
 use crate::offers::Offers;
 use crate::policy::Policy;
-use crate::sandbox::{CallError, Description, Invocation, Outcome};
+use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Target};
 use crate::secret::Secret;
 
 /// What all calls of a server share.
@@ -64,6 +65,9 @@ impl Prepared {
         let room;
         let mut account = account;
         let (ground, limits) = (&self.ground, &self.ground.policy.limits);
+        if let Target::Subscription(_) = target {
+            return Ok(nothing());
+        }
         let work = self.surface.work(&self.description, &target, arguments, dialogue)?;
         let given = Given { observer, secrets: ground.secrets(deadline).await?, result, notices };
         room = ground.room(account.started(), deadline).await?;
@@ -77,6 +81,12 @@ impl Prepared {
         account.answered(outcome.size());
         Ok(outcome)
     }
+}
+
+/// Nothing of a component goes on between its calls, so what it offers changes by itself never.
+fn nothing() -> Outcome {
+    let empty = RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
+    Outcome { is_error: false, content: Content::Message(empty) }
 }
 
 impl Ground {

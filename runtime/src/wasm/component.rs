@@ -135,7 +135,9 @@ impl Component {
     fn habit(&self, target: &Target) -> Option<&Habit> {
         match target {
             Target::Tool(tool) => self.tools.get(*tool),
-            Target::Prompt(_) | Target::Resource(_) | Target::Completion(_) => Some(&self.other),
+            Target::Prompt(_) | Target::Resource(_) | Target::Completion(_) | Target::Subscription(_) => {
+                Some(&self.other)
+            }
         }
     }
 

@@ -27,6 +27,7 @@ use crate::mcp::answer::Context;
 use crate::mcp::changes::Changes;
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::mcp::revision::Revision;
+use crate::mcp::session::SessionId;
 use crate::respond;
 
 /// Between two signs of life. Below the 60 s after which balancers of AWS end what is idle.
@@ -68,9 +69,9 @@ pub(super) fn open(shared: &Shared, context: Context, request: &Request<Incoming
         return Err(Error::MethodNotAllowed("POST"));
     }
     let token = headers::single(headers, SESSION_ID, "Mcp-Session-Id")?.ok_or(Error::SessionMissing)?;
-    shared.gateway.sessions().verify(&context.principal, token)?;
+    let session = shared.gateway.sessions().verify(&context.principal, token)?;
     let gateway = Arc::clone(&shared.gateway);
-    Ok(reply::listening(Listening::of_session(gateway, context, token.to_owned(), PULSE)))
+    Ok(reply::listening(Listening::of_session(gateway, context, (session.id, token.to_owned()), PULSE)))
 }
 
 /// Opens that of a subscription.
@@ -89,11 +90,11 @@ impl Listening {
     pub(super) fn of_session(
         gateway: Arc<Gateway>,
         context: Context,
-        token: String,
+        (id, token): (SessionId, String),
         pulse: Duration,
     ) -> Self {
         let principal = context.principal.clone();
-        let changes = Changes::since_now(Arc::clone(&gateway), context);
+        let changes = Changes::since_now(Arc::clone(&gateway), context, id);
         Self::new(changes, Some(Session { gateway, principal, token }), pulse)
     }
 

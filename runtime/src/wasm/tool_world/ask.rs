@@ -68,7 +68,7 @@ impl World {
         let (entry, name) = match target {
             Target::Tool(index) => (Entry::Call, tool(*index)),
             Target::Prompt(index) => (Entry::Get, prompt(*index)),
-            Target::Resource(uri) => (Entry::Read, Some(&**uri)),
+            Target::Resource(uri) | Target::Subscription(uri) => (Entry::Read, Some(&**uri)),
             Target::Completion(Reference::Prompt(index)) => (Entry::Complete, prompt(*index)),
             Target::Completion(Reference::Template(index)) => (Entry::Complete, template(*index)),
         };
@@ -78,7 +78,7 @@ impl World {
             Target::Completion(Reference::Template(_)) => {
                 What::completion(Reference::Template(name), &arguments)
             }
-            Target::Tool(_) | Target::Prompt(_) | Target::Resource(_) => {
+            Target::Tool(_) | Target::Prompt(_) | Target::Resource(_) | Target::Subscription(_) => {
                 What::Named { name: name.to_owned(), arguments, dialogue }
             }
         };

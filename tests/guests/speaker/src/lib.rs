@@ -85,7 +85,7 @@ impl tools::Guest for Component {
             )),
             "refuses" => Err(failure("x".repeat(100_000))),
             "floods" => {
-                for _ in 0..100_000 {
+                for _ in 0..10_000 {
                     client::log(client::Level::Emergency, Some("forged\"}\n"), &"x".repeat(1000));
                     client::progress(f64::NAN, Some(f64::INFINITY), Some("\u{1b}[2J"));
                 }

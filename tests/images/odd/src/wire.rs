@@ -27,6 +27,9 @@ pub fn serve(manners: &Manners) -> ExitCode {
                     message["params"]["level"].clone();
                 answer(&id, "{}");
             }
+            Some("resources/list") => answer(&id, r#"{"resources":[{"uri":"odd://watched","name":"watched"}]}"#),
+            Some("resources/templates/list") => answer(&id, r#"{"resourceTemplates":[]}"#),
+            Some("resources/subscribe") => answer(&id, "{}"),
             Some("tools/list") => answer(&id, &page(manners, &message["params"])),
             Some("tools/call") => {
                 let (held, out_of_order) = (Arc::clone(&held), manners.out_of_order);
@@ -45,7 +48,7 @@ fn initialized(manners: &Manners, message: &Value) -> Value {
     let asked = message["params"]["protocolVersion"].as_str().unwrap_or_default();
     json!({
         "protocolVersion": manners.revision.as_deref().unwrap_or(asked),
-        "capabilities": { "logging": {}, "tools": { "listChanged": true } },
+        "capabilities": { "logging": {}, "resources": { "subscribe": true }, "tools": { "listChanged": true } },
         "serverInfo": { "name": "odd", "version": "1" },
     })
 }

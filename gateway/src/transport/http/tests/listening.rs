@@ -41,6 +41,13 @@ impl Stream {
         opened
     }
 
+    /// The same, with the token of the session.
+    pub(super) async fn of_session(served: &Served, path: &str) -> (Self, String) {
+        let opened = Self::open(served, path).await;
+        let token = opened.token.clone();
+        (opened, token)
+    }
+
     /// The one that answers a request.
     pub(super) async fn of(served: &Served, ask: &Ask) -> Self {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
@@ -191,7 +198,7 @@ async fn a_quiet_stream_shows_signs_of_life() {
         Revision::V2025_11_25,
         crate::mcp::client_capabilities::ClientCapabilities::default(),
     );
-    let mut body = Listening::of_session(gateway, context, token, Duration::from_millis(10));
+    let mut body = Listening::of_session(gateway, context, ([0; 16], token), Duration::from_millis(10));
     for _ in 0..3 {
         let frame = body.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), ":\n\n");

@@ -2,6 +2,7 @@
 
 use super::listening::Stream;
 use super::*;
+use crate::gateway::Update;
 
 /// The request with that id.
 fn listen(id: u32, notifications: Value) -> Ask {
@@ -86,4 +87,63 @@ async fn it_takes_a_client_that_reads_events_and_says_what_it_wants() {
         let answer = listen(5, wrong.clone()).send(&served).await;
         assert_eq!(answer.code(), -32602, "{wrong}: {answer:?}");
     }
+}
+
+/// Two servers with resources; those that end in `unwatched` can't be watched.
+async fn start_watched() -> Served {
+    let one = Fake::of_mcp("say", "odd://a", "odd://t/{id}");
+    let two = Fake::of_mcp("say", "odd://b", "even://{id}");
+    let entries = vec![fake::entry("one", Arc::clone(&one) as _), fake::entry("two", two as _)];
+    let settings = GatewaySettings { servers_of_mcp: true, ..GatewaySettings::default() };
+    let gateway = Gateway::new(fake::catalog(entries), settings);
+    start_gateway(Arc::new(gateway), one, HttpSettings::default()).await
+}
+
+fn change(served: &Served, server: &str, uri: &str) {
+    let update = Update { server: server.into(), uri: uri.into() };
+    served.gateway.updates().send(update).unwrap();
+}
+
+#[tokio::test]
+async fn resources_that_can_be_watched_are_acknowledged_and_told_when_they_change() {
+    let served = start_watched().await;
+    let asked = json!({ "resourceSubscriptions": ["odd://a", "odd://t/unwatched", "none://x", "odd://t/7"] });
+    let stream = Stream::of(&served, &listen(8, asked)).await;
+    until("the acknowledgment", || !stream.messages().is_empty()).await;
+    let can_be = json!({ "resourceSubscriptions": ["odd://a", "odd://t/7"] });
+    assert_eq!(stream.messages(), [acknowledged(8, can_be)]);
+    change(&served, "one", "odd://t/unwatched");
+    change(&served, "one", "odd://t/7");
+    until("a word of it", || stream.messages().len() == 2).await;
+    let mut told = of(8, "notifications/resources/updated");
+    told["params"]["uri"] = json!("odd://t/7");
+    assert_eq!(stream.messages()[1], told);
+    let many: Vec<_> = (0..65).map(|number| format!("odd://t/{number}")).collect();
+    assert_eq!(listen(9, json!({ "resourceSubscriptions": many })).send(&served).await.code(), -32602);
+}
+
+#[tokio::test]
+async fn a_session_hears_on_its_stream_of_the_resources_that_it_watches() {
+    let served = start_watched().await;
+    let (stream, token) = Stream::of_session(&served, "/mcp/one").await;
+    let ask = |id: u32, method: &str, uri: &str| {
+        Ask::post(&request(id, method, json!({ "uri": uri }))).header("mcp-session-id", &token).at("/mcp/one")
+    };
+    for uri in ["odd://a", "odd://t/7"] {
+        let answer = ask(1, "resources/subscribe", uri).send(&served).await;
+        assert!(answer.json()["result"].is_object(), "{answer:?}");
+    }
+    let refused = ask(2, "resources/subscribe", "odd://t/unwatched").send(&served).await;
+    assert_eq!(refused.code(), -32601, "{refused:?}");
+    assert_eq!(ask(3, "resources/unsubscribe", "odd://a").send(&served).await.json()["result"], json!({}));
+    // Of another server, one that it no longer watches, one that it never did, and then the one.
+    for (server, uri) in
+        [("two", "odd://t/7"), ("one", "odd://a"), ("one", "odd://t/unwatched"), ("one", "odd://t/7")]
+    {
+        change(&served, server, uri);
+    }
+    until("a word of it", || !stream.messages().is_empty()).await;
+    let params = json!({ "uri": "odd://t/7" });
+    let told = json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": params });
+    assert_eq!(stream.messages(), [told]);
 }
