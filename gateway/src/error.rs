@@ -10,7 +10,7 @@ use std::time::Duration;
 use toolgate_runtime::sandbox::{CallError, Reference};
 
 use crate::catalog::Wanted;
-use crate::mcp::client_capabilities::ClientCapabilities;
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]

@@ -137,7 +137,7 @@ impl Fake {
 }
 
 fn ask(requests: &str) -> Result<Outcome, CallError> {
-    let questions = Questions { requests: raw(requests), state: Some(b"kept".to_vec()) };
+    let questions = Questions { requests: raw(requests), state: Some(b"kept".to_vec()), waiting: None };
     Ok(Outcome { is_error: false, content: Content::Questions(questions) })
 }
 

@@ -6,8 +6,9 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -230,6 +231,50 @@ pub struct Questions {
     pub requests: Box<RawValue>,
     /// What the server wants to know again in the next round.
     pub state: Option<Vec<u8>>,
+    /// The call that waits for the answers, of a server that goes on with it.
+    pub waiting: Option<Waiting>,
+}
+
+/// A call that waits for its client. It is given up when nobody has this any more, unless it is to be kept until its
+/// client comes back.
+#[derive(Clone)]
+pub struct Waiting(Arc<Guard>);
+
+struct Guard(Mutex<Option<GiveUp>>);
+
+type GiveUp = Box<dyn FnOnce() + Send>;
+
+impl Waiting {
+    /// A call that is given up so.
+    #[must_use]
+    pub fn new(give_up: impl FnOnce() + Send + 'static) -> Self {
+        Self(Arc::new(Guard(Mutex::new(Some(Box::new(give_up))))))
+    }
+
+    /// Keeps the call, for whoever has its state.
+    pub fn keep(&self) {
+        drop(self.0.take());
+    }
+}
+
+impl Guard {
+    fn take(&self) -> Option<GiveUp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(give_up) = self.take() {
+            give_up();
+        }
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waiting")
+    }
 }
 
 /// The id of a client's session.
@@ -284,7 +329,7 @@ impl Outcome {
                 structured.as_ref().map_or(0, |json| json.get().len()).max(text.len())
             }
             Content::Message(message) => message.get().len(),
-            Content::Questions(Questions { requests, state }) => {
+            Content::Questions(Questions { requests, state, .. }) => {
                 requests.get().len() + state.as_ref().map_or(0, Vec::len)
             }
         }

@@ -2,6 +2,7 @@
 //! that nothing of them is left behind, and what comes of images and engines that misbehave.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asking;
 mod boxed;
 mod changes;
 mod contract;

@@ -21,6 +21,8 @@ pub const REVISION: &str = "2026-07-28";
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    /// What it says that it can do.
+    capabilities: Value,
 }
 
 /// A reply as it came.
@@ -47,7 +49,7 @@ impl Reply {
 impl Client {
     /// A client of `{base}{path}`.
     pub fn new(base: &str, path: &str) -> Self {
-        Self { http: reqwest::Client::new(), url: format!("{base}{path}") }
+        Self { http: reqwest::Client::new(), url: format!("{base}{path}"), capabilities: json!({}) }
     }
 
     /// The same, with this key in each request.
@@ -58,6 +60,12 @@ impl Client {
         headers.insert(reqwest::header::AUTHORIZATION, value);
         let http = reqwest::Client::builder().default_headers(headers).build().expect("a client");
         Self { http, ..self }
+    }
+
+    /// The same, of a client that says it can do that.
+    #[must_use]
+    pub fn able(self, capabilities: &Value) -> Self {
+        Self { capabilities: capabilities.clone(), ..self }
     }
 
     /// `tools/list`, all pages.
@@ -109,7 +117,7 @@ impl Client {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": REVISION,
             "io.modelcontextprotocol/clientInfo": { "name": "e2e", "version": "1" },
-            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientCapabilities": self.capabilities,
         });
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut headers = vec![("mcp-protocol-version", REVISION), ("mcp-method", method)];

@@ -7,6 +7,7 @@
 mod build;
 mod cursor;
 mod filtered;
+mod mirrored;
 mod pages;
 mod server;
 mod template;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use build::{CatalogError, CatalogSettings};
+pub use mirrored::Mirrored;
 pub use pages::{List, Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
 pub use wanted::Wanted;
@@ -93,6 +95,20 @@ impl Catalog {
     #[must_use]
     pub fn speaks_mcp(&self) -> bool {
         self.servers.iter().any(|server| server.speaks_mcp())
+    }
+
+    /// The parameters of a tool that its callers mirror into headers; none of a tool that is not open.
+    #[must_use]
+    pub fn mirrored(&self, view: &View, tool: &str, open: &Servers) -> Vec<Mirrored> {
+        if !self.servers.iter().any(|server| server.mirrors()) {
+            return Vec::new();
+        }
+        match self.resolve(view, &Wanted::Tool(tool.to_owned()), open) {
+            Ok(Resolved { server, target: Target::Tool(tool) }) if open.has(server.name()) => {
+                server.mirrored(tool).to_vec()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The server of that name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toolgate_runtime::events::Backend;
 use toolgate_runtime::sandbox::{Description, Listed, Reference, Sandbox, Target, Tool};
 
+use super::mirrored::{self, Mirrored};
 use super::pages::Lists;
 use super::{Unresolved, Wanted, template};
 use crate::admit::Gate;
@@ -43,6 +44,15 @@ impl fmt::Debug for ServerState {
     }
 }
 
+impl ServerState {
+    fn sandbox(&self) -> Option<&Arc<dyn Sandbox>> {
+        match self {
+            Self::Ready(sandbox) => Some(sandbox),
+            Self::Unavailable(_) => None,
+        }
+    }
+}
+
 /// A server in the catalog.
 #[derive(Debug)]
 pub struct Server {
@@ -55,6 +65,8 @@ pub struct Server {
     prompts: HashMap<String, usize>,
     /// URIs of the resources that it lists.
     resources: HashSet<String>,
+    /// Of the tools that have such, by their indices.
+    mirrored: HashMap<usize, Vec<Mirrored>>,
     lists: Lists,
 }
 
@@ -79,7 +91,11 @@ impl Server {
             }
             ServerState::Unavailable(_) => Default::default(),
         };
+        let offered = state.sandbox().map_or(&[][..], |sandbox| &sandbox.describe().tools);
+        let mirrored = offered.iter().map(|tool| mirrored::of(&tool.input_schema)).enumerate();
+        let mirrored = mirrored.filter(|(_, mirrored)| !mirrored.is_empty()).collect();
         Self {
+            mirrored,
             name: entry.name.into(),
             gate: entry.gate,
             state,
@@ -122,10 +138,7 @@ impl Server {
     /// What runs its calls; `None` while it is unavailable.
     #[must_use]
     pub fn sandbox(&self) -> Option<&Arc<dyn Sandbox>> {
-        match &self.state {
-            ServerState::Ready(sandbox) => Some(sandbox),
-            ServerState::Unavailable(_) => None,
-        }
+        self.state.sandbox()
     }
 
     /// Its tools; empty while it is unavailable.
@@ -198,6 +211,16 @@ impl Server {
     pub(super) fn may_have_resource(&self, uri: &str) -> bool {
         let admits = |listed: &Listed| template::admits(&listed.key, uri);
         self.offered().is_some_and(|offered| offered.templates.iter().any(admits))
+    }
+
+    /// Whether it has parameters that are mirrored into headers.
+    pub(super) fn mirrors(&self) -> bool {
+        !self.mirrored.is_empty()
+    }
+
+    /// Those of a tool.
+    pub(super) fn mirrored(&self, tool: usize) -> &[Mirrored] {
+        self.mirrored.get(&tool).map_or(&[], Vec::as_slice)
     }
 
     /// Whether it speaks MCP itself.

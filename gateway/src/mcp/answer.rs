@@ -5,7 +5,6 @@
 //! writes it can ask for the memory.
 
 use super::calling::Calling;
-use super::client_capabilities::ClientCapabilities;
 use super::envelope::Request;
 use super::lists::{self, Listed};
 use super::notices::{self, Heard};
@@ -20,6 +19,7 @@ use crate::catalog::{List, View};
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::pipeline::{Call, Completed};
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// Who asks, and where.
 #[derive(Clone, Debug)]

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use toolgate_runtime::sandbox::{CallError, Content, Dialogue, Outcome, Questions, SessionId};
+use toolgate_runtime::sandbox::{CallError, Content, Dialogue, Outcome, Questions, SessionId, Waiting};
 
 use super::answer::{Answer, Conversation};
-use super::client_capabilities::ClientCapabilities;
 use super::inquiries::{Inquirer, Inquiries};
 use super::notices::{Heard, Wish};
 use super::params::{Params, is_object, text};
@@ -24,6 +23,7 @@ use crate::catalog::Wanted;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::pipeline::{self, Call, Completed};
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// Rounds of one request of a session. Against a server that asks for ever.
 const MAX_ROUNDS: usize = 16;
@@ -100,6 +100,10 @@ impl Calling {
     pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
         let Self { mut call, revision, asking, .. } = self;
         let (wanted, session) = (call.wanted.clone(), call.session);
+        if !asking.as_ref().is_some_and(|asking| asking.can_ask(revision)) {
+            // Who can't be reached can do nothing.
+            call.dialogue.capabilities = None;
+        }
         for _ in 0..MAX_ROUNDS {
             let next = asking.as_ref().and_then(|asking| asking.next(&call));
             let completed = pipeline::call(gateway, principal, call).await?;
@@ -131,6 +135,7 @@ impl Calling {
                 };
             }
             if revision.is_stateless() {
+                asked.waiting.iter().for_each(Waiting::keep);
                 let state = asked.state.as_deref();
                 let state = state.map(|state| round::seal(gateway.sessions().key(), asking.binding, state));
                 let result = tools_call::questions(&asked.requests, state.as_deref(), usage.as_ref());
@@ -210,6 +215,11 @@ impl Asking {
         Some(questions)
     }
 
+    /// Whether its client can be asked at all.
+    fn can_ask(&self, revision: Revision) -> bool {
+        revision.is_stateless() || matches!(self.channel, Channel::Open(_))
+    }
+
     /// The call of a next round, where there may be one here.
     fn next(&self, call: &Call) -> Option<Call> {
         matches!(self.channel, Channel::Open(_)).then(|| call.again())
@@ -225,6 +235,7 @@ impl Asking {
     ) -> Result<Call, CallError> {
         next.dialogue.responses = Some(inquirer.ask(questions).await?);
         next.dialogue.state.clone_from(&asked.state);
+        asked.waiting.iter().for_each(Waiting::keep);
         Ok(next)
     }
 }

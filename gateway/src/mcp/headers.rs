@@ -8,9 +8,12 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use serde_json::value::RawValue;
 
 use super::params::{Params, text};
+use crate::catalog::Mirrored;
 use crate::error::Error;
+use crate::json::Members;
 
 /// The protocol revision of a request.
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -43,6 +46,54 @@ pub fn check(headers: &HeaderMap, method: &str, params: &Params<'_>) -> Result<(
         None => Ok(()),
         Some(name) if name == header => Ok(()),
         Some(_) => Err(mismatch("Mcp-Name")),
+    }
+}
+
+/// Checks the headers into which parameters are mirrored against the arguments (`Mcp-Param-*`).
+///
+/// # Errors
+/// [`Error::HeaderMismatch`] says which header is wrong.
+pub fn check_mirrored(headers: &HeaderMap, mirrored: &[Mirrored], arguments: &RawValue) -> Result<(), Error> {
+    for Mirrored { header, shown, path } in mirrored {
+        let given = single(headers, header.as_str(), shown)?;
+        match (given, value(arguments, path)) {
+            (None, None) => {}
+            (None, Some(_)) => return Err(Error::HeaderMismatch(format!("the {shown} header is missing"))),
+            (Some(_), None) => return Err(mismatch(shown)),
+            (Some(given), Some(value)) => {
+                let broken = || Error::HeaderMismatch(format!("{shown} has a broken encoding"));
+                let given = decode(given).ok_or_else(broken)?;
+                if !is_same(&given, value) {
+                    return Err(mismatch(shown));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What an argument is; `None` where it is absent or `null`.
+fn value<'a>(arguments: &'a RawValue, path: &[String]) -> Option<&'a RawValue> {
+    let inner = path.iter().try_fold(arguments, |object, name| {
+        let Members(members) = serde_json::from_str(object.get()).ok()?;
+        // Of several with one name, readers take the last.
+        members.into_iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+    })?;
+    (inner.get() != "null").then_some(inner)
+}
+
+/// Whether a header says what an argument is. Numbers are compared as such: 42.0 is 42.
+fn is_same(header: &str, argument: &RawValue) -> bool {
+    if let Some(text) = text(argument) {
+        return text == header;
+    }
+    let argument = argument.get();
+    let integers = (header.parse::<i128>(), argument.parse::<i128>());
+    match (integers, header.parse::<f64>(), argument.parse::<f64>()) {
+        ((Ok(header), Ok(argument)), ..) => header == argument,
+        #[allow(clippy::float_cmp, reason = "two spellings of one number are the same bits")]
+        (_, Ok(header), Ok(argument)) => header == argument,
+        _ => header == argument,
     }
 }
 
@@ -79,6 +130,68 @@ pub fn decode(value: &str) -> Option<Cow<'_, str>> {
         Some(encoded) => {
             let bytes = STANDARD.decode(encoded).ok()?;
             String::from_utf8(bytes).ok().map(Cow::Owned)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn checked(header: Option<&str>, arguments: &str) -> Result<(), String> {
+        let mut headers = HeaderMap::new();
+        if let Some(header) = header {
+            headers.insert("mcp-param-zone", HeaderValue::from_str(header).unwrap());
+        }
+        let mirrored = Mirrored {
+            header: "mcp-param-zone".parse().unwrap(),
+            shown: "Mcp-Param-Zone".to_owned(),
+            path: vec!["where".to_owned(), "zone".to_owned()],
+        };
+        let arguments = RawValue::from_string(format!("{{\"where\":{{{arguments}}}}}")).unwrap();
+        check_mirrored(&headers, &[mirrored], &arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_header_says_what_its_parameter_is() {
+        for (header, arguments) in [
+            (Some("a"), r#""zone":"a""#),
+            (Some("=?base64?w6Q=?="), r#""zone":"\u00e4""#),
+            (Some("=?base64?YQ=="), r#""zone":"=?base64?YQ==""#),
+            (Some("42"), r#""zone":42.0"#),
+            (Some("42.0"), r#""zone":42"#),
+            (Some("18446744073709551616"), r#""zone":18446744073709551616"#),
+            (Some("true"), r#""zone":true"#),
+            (Some("b"), r#""zone":"a","zone":"b""#),
+            (None, r#""zone":null"#),
+            (None, ""),
+        ] {
+            assert_eq!(checked(header, arguments), Ok(()), "{header:?} {arguments}");
+        }
+    }
+
+    #[test]
+    fn one_that_does_not_refuses_the_request() {
+        for (header, arguments, why) in [
+            (Some("b"), r#""zone":"a""#, "differs from the body"),
+            (Some("A"), r#""zone":"a""#, "differs from the body"),
+            (Some("a"), "", "differs from the body"),
+            (Some("18446744073709551617"), r#""zone":18446744073709551616"#, "differs from the body"),
+            (Some("TRUE"), r#""zone":true"#, "differs from the body"),
+            (Some("=?base64?YQ?="), r#""zone":"a""#, "has a broken encoding"),
+            (Some("=?base64?Y!==?="), r#""zone":"a""#, "has a broken encoding"),
+            (None, r#""zone":"a""#, "header is missing"),
+            (None, r#""zone":"""#, "header is missing"),
+        ] {
+            let error = checked(header, arguments).unwrap_err();
+            assert!(
+                error.contains("Mcp-Param-Zone") && error.ends_with(why),
+                "{header:?} {arguments}: {error}"
+            );
         }
     }
 }

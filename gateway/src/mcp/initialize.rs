@@ -1,11 +1,11 @@
 //! `initialize` (2025-03-26 to 2025-11-25): agrees on a revision.
 
-use super::client_capabilities::ClientCapabilities;
 use super::params::{Params, text};
 use super::revision::Revision;
 use super::{SERVER_INFO, capabilities};
 use crate::error::Error;
 use crate::gateway::Gateway;
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// The revision to speak from now on, what the client can do, and the result.
 ///

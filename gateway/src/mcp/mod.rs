@@ -7,7 +7,6 @@ pub mod answer;
 pub mod batch;
 pub mod calling;
 pub mod changes;
-pub mod client_capabilities;
 pub mod discover;
 pub mod envelope;
 pub mod era;

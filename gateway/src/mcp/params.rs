@@ -150,7 +150,7 @@ pub(super) fn is_object(raw: &RawValue) -> bool {
 }
 
 /// The string that a JSON text is; `None` for any other value.
-pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str(raw.get()).ok().map(|Text(text)| text)

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use toolgate_runtime::sandbox::CallError;
 
-use super::client_capabilities::ClientCapabilities;
 use super::params::is_object;
 use crate::json::Members;
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// Questions at a time, and bytes of them all. Against a server that fills its client's screen, or its memory.
 const MAX_QUESTIONS: usize = 16;

@@ -15,7 +15,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::client_capabilities::ClientCapabilities;
 use super::flight::Flight;
 use super::id::Id;
 use super::inquiries::Inquiries;
@@ -24,6 +23,7 @@ use super::revision::Revision;
 use super::watched::Watched;
 use crate::auth::Principal;
 use crate::error::Error;
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// The token's layout: version, revision, what the client can do, expiry in seconds, random id, then the MAC.
 const VERSION: u8 = 2;

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use toolgate_runtime::sandbox::{Content, Outcome};
 
 use super::answer::Answer;
-use super::client_capabilities::ClientCapabilities;
 use super::envelope::{Frame, Message, parse};
 use super::era::{Era, over_http, over_stdio};
 use super::flight::Flight;
@@ -25,6 +24,7 @@ use crate::auth::{Principal, Servers};
 use crate::error::Error;
 use crate::pipeline::Completed;
 use crate::respond;
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// JSON values, small and nested.
 fn json_value() -> impl Strategy<Value = Value> {

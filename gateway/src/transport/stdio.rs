@@ -23,7 +23,6 @@ use crate::gateway::Gateway;
 use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
 use crate::mcp::batch::Batch;
 use crate::mcp::changes::Changes;
-use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::envelope::{self, Fault, Frame, Message, Notification, Request};
 use crate::mcp::era::{self, Era};
 use crate::mcp::flight::Flight;
@@ -36,6 +35,7 @@ use crate::mcp::session::SessionId;
 use crate::mcp::subscription::Filter;
 use crate::respond;
 use crate::transport::budget::{self, Budget, Share, UNIT};
+use toolgate_runtime::peer::ClientCapabilities;
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use crate::events::Observer;
 use crate::notice::Notices;
 use crate::offers::Offers;
 use crate::peer::client::{self, ClientError, Greeting, List, Reference};
-use crate::peer::{Ended, RequestError};
+use crate::peer::{Asked, Ended, Listening, RequestError};
 use crate::sandbox::CallError;
 
 /// How long an engine may take to note that a container has ended.
@@ -135,14 +135,19 @@ impl Instance {
         &self,
         tool: &str,
         arguments: &RawValue,
-        notices: Option<&Notices>,
+        listening: Listening,
     ) -> Result<Box<RawValue>, CallError> {
-        self.result(client::call(self.container.session(), tool, arguments, notices).await).await
+        self.result(client::call(self.container.session(), tool, arguments, listening).await).await
     }
 
     /// Asks for a prompt.
-    pub(super) async fn prompt(&self, name: &str, arguments: &RawValue) -> Result<Box<RawValue>, CallError> {
-        self.result(client::prompt(self.container.session(), name, arguments).await).await
+    pub(super) async fn prompt(
+        &self,
+        name: &str,
+        arguments: &RawValue,
+        listening: Listening,
+    ) -> Result<Box<RawValue>, CallError> {
+        self.result(client::prompt(self.container.session(), name, arguments, listening).await).await
     }
 
     /// Asks what an argument may be. A server that completes nothing knows no values.
@@ -159,8 +164,13 @@ impl Instance {
     }
 
     /// Asks for a resource.
-    pub(super) async fn resource(&self, uri: &str) -> Result<Box<RawValue>, CallError> {
-        self.result(client::resource(self.container.session(), uri).await).await
+    pub(super) async fn resource(&self, uri: &str, listening: Listening) -> Result<Box<RawValue>, CallError> {
+        self.result(client::resource(self.container.session(), uri, listening).await).await
+    }
+
+    /// Answers what the server asked.
+    pub(super) fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>) {
+        self.container.session().answer(asked, answer);
     }
 
     /// Asks to be told when a resource changes.

@@ -15,6 +15,7 @@ mod container;
 mod engine;
 mod error;
 mod facts;
+mod held;
 mod image;
 mod instance;
 mod leftover;

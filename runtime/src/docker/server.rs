@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, broadcast};
+use serde_json::value::RawValue;
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::{sleep, timeout_at};
 
 use super::account::Account;
@@ -12,6 +13,7 @@ use super::blueprint::Blueprint;
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
 use super::facts::Fact;
+use super::held::{Held, Running, Step};
 use super::image::{self, Image, Pulled};
 use super::instance::Instance;
 use super::outlet::Outlet;
@@ -24,7 +26,7 @@ use crate::egress::Egress;
 use crate::events::{Backend, Observer};
 use crate::notice;
 use crate::offers::describe;
-use crate::peer::client;
+use crate::peer::{ClientCapabilities, Listening, MAX_WAITING, client};
 use crate::policy::Policy;
 use crate::sandbox::{
     CallError, Content, Description, Invocation, Naming, Outcome, Reference, Sandbox, Target,
@@ -120,6 +122,8 @@ struct Own {
     /// Bytes that a message of its containers may have.
     message: usize,
     pool: Pool,
+    /// Calls that wait for their clients.
+    held: Held,
     /// What it says of what it offers.
     news: Arc<News>,
     /// Whether a container is there after its call.
@@ -173,6 +177,7 @@ impl DockerServer {
             start: options.start,
             message,
             pool,
+            held: Held::default(),
             news,
             lasts: options.lifetime != Lifetime::Call,
         };
@@ -185,17 +190,19 @@ impl DockerServer {
         &self.own.image
     }
 
-    fn wanted<'a>(&'a self, target: &'a Target) -> Option<Asked<'a>> {
+    fn wanted(&self, target: &Target) -> Option<Asked> {
+        let Description { tools, prompts, templates, .. } = &self.description;
+        let prompt = |prompt: usize| Some(prompts.get(prompt)?.key.clone());
         Some(match target {
-            Target::Tool(tool) => Asked::Tool(&self.description.tools.get(*tool)?.function),
-            Target::Prompt(prompt) => Asked::Prompt(&self.description.prompts.get(*prompt)?.key),
-            Target::Resource(uri) => Asked::Resource(uri),
-            Target::Subscription(uri) => Asked::Subscription(uri),
-            Target::Completion(Reference::Prompt(prompt)) => {
-                Asked::Completion(Reference::Prompt(&self.description.prompts.get(*prompt)?.key))
+            Target::Tool(tool) => Asked::Tool(tools.get(*tool)?.function.clone()),
+            Target::Prompt(index) => Asked::Prompt(prompt(*index)?),
+            Target::Resource(uri) => Asked::Resource(uri.clone()),
+            Target::Subscription(uri) => Asked::Subscription(uri.clone()),
+            Target::Completion(Reference::Prompt(index)) => {
+                Asked::Completion(Reference::Prompt(prompt(*index)?))
             }
             Target::Completion(Reference::Template(template)) => {
-                Asked::Completion(Reference::Template(&self.description.templates.get(*template)?.key))
+                Asked::Completion(Reference::Template(templates.get(*template)?.key.clone()))
             }
         })
     }
@@ -220,28 +227,66 @@ fn wanted(options: &DockerOptions, image: &Image) -> Wanted {
 }
 
 impl Own {
-    async fn run(&self, wanted: &Asked<'_>, invocation: &Invocation) -> Result<Outcome, CallError> {
+    /// One round of a call: from its beginning, or from where it asked, to its end or to where it asks.
+    async fn run(&self, wanted: Asked, invocation: &mut Invocation) -> Result<Outcome, CallError> {
+        let state = invocation.dialogue.state.take();
+        let mut running = match state {
+            Some(state) => {
+                let mut running = self.held.take(&state)?;
+                running.answered(invocation.dialogue.responses.as_deref());
+                running
+            }
+            None => self.begin(wanted, invocation).await?,
+        };
+        let instance = Arc::clone(&running.place.instance);
+        let observer = || Arc::clone(&invocation.observer);
+        let belonging = (!running.place.shared).then(|| instance.belongs_to(observer()));
+        let able = invocation.dialogue.capabilities.as_deref().map(ClientCapabilities::of);
+        match running.go_on(able.unwrap_or_default()).await {
+            Step::Done(answer) => {
+                running.place.ended(belonging);
+                self.outcome(answer?)
+            }
+            Step::Asks => {
+                let questions = self.held.keep(running)?;
+                Ok(Outcome { is_error: false, content: Content::Questions(questions) })
+            }
+        }
+    }
+
+    /// Sends a call to its container.
+    async fn begin(&self, wanted: Asked, invocation: &Invocation) -> Result<Running, CallError> {
         if matches!(wanted, Asked::Subscription(_)) && !self.lasts {
             return Err(unwatched());
         }
         let place = self.pool.enter(invocation.session).await.map_err(unavailable)?;
-        let observer = || Arc::clone(&invocation.observer);
-        let belonging = (!place.shared).then(|| place.instance.belongs_to(observer()));
-        let notices = invocation.notices.as_ref();
+        let notices = invocation.notices.clone();
         if !place.shared {
-            place.instance.log_for(notices).await;
+            place.instance.log_for(notices.as_ref()).await;
         }
-        let (instance, arguments) = (&place.instance, &invocation.arguments);
-        let answer = match wanted {
-            Asked::Tool(function) => instance.call(function, arguments, notices).await,
-            Asked::Prompt(name) => instance.prompt(name, arguments).await,
-            Asked::Resource(uri) => instance.resource(uri).await,
-            Asked::Subscription(uri) => instance.subscribe(uri).await,
-            Asked::Completion(reference) => instance.complete(*reference, arguments).await,
-        };
-        place.ended(belonging);
+        let (asks, questions) = mpsc::channel(MAX_WAITING);
+        let (instance, arguments) = (Arc::clone(&place.instance), invocation.arguments.clone());
+        let listening = Listening { notices, questions: Some(asks) };
+        let answer = Box::pin(async move {
+            match wanted {
+                Asked::Tool(function) => instance.call(&function, &arguments, listening).await,
+                Asked::Prompt(name) => instance.prompt(&name, &arguments, listening).await,
+                Asked::Resource(uri) => instance.resource(&uri, listening).await,
+                Asked::Subscription(uri) => instance.subscribe(&uri).await,
+                Asked::Completion(Reference::Prompt(name)) => {
+                    instance.complete(Reference::Prompt(&name), &arguments).await
+                }
+                Asked::Completion(Reference::Template(template)) => {
+                    instance.complete(Reference::Template(&template), &arguments).await
+                }
+            }
+        });
+        let _lease = Arc::clone(&invocation.lease);
+        Ok(Running { place, answer, questions, asked: Vec::new(), _lease })
+    }
+
+    fn outcome(&self, message: Box<RawValue>) -> Result<Outcome, CallError> {
         let limit = self.policy.limits.output;
-        let message = answer?;
         if message.get().len() as u64 > limit {
             return Err(CallError::Output { limit });
         }
@@ -259,12 +304,12 @@ impl Own {
 }
 
 /// What a server is asked for, by its own name of it.
-enum Asked<'a> {
-    Tool(&'a str),
-    Prompt(&'a str),
-    Resource(&'a str),
-    Subscription(&'a str),
-    Completion(Reference<&'a str>),
+enum Asked {
+    Tool(String),
+    Prompt(String),
+    Resource(String),
+    Subscription(String),
+    Completion(Reference<String>),
 }
 
 fn unwatched() -> CallError {
@@ -292,14 +337,14 @@ impl Sandbox for DockerServer {
         2 * arguments as u64 + self.own.message as u64 + self.own.policy.limits.output + notice::MAX_MEMORY
     }
 
-    async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
+    async fn call(&self, mut invocation: Invocation) -> Result<Outcome, CallError> {
         let wanted = self.wanted(&invocation.target);
         let wanted =
             wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
         let mut account = Account::open(&invocation, Backend::Docker);
         let since = Instant::now();
-        let run = self.own.run(&wanted, &invocation);
-        match timeout_at(invocation.deadline.into(), run).await {
+        let deadline = invocation.deadline.into();
+        match timeout_at(deadline, self.own.run(wanted, &mut invocation)).await {
             Ok(Ok(outcome)) => {
                 account.answered(outcome.size());
                 Ok(outcome)

@@ -7,11 +7,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::session::{RequestError, Session};
+use super::session::{Listening, RequestError, Session};
 use crate::notice::{Level, Notices};
 
 /// Revisions that begin with `initialize`, newest first. A later one has no such beginning.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/// What we can be asked, for our own clients to answer; one that can't answers nothing.
+const ABLE: &str = r#"{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{}}"#;
 
 /// Pages of a list. Against a server whose list never ends.
 const MAX_PAGES: usize = 1000;
@@ -220,7 +223,7 @@ pub fn entries(list: List, array: &str) -> Result<Vec<Offered>, ClientError> {
 pub async fn initialize(session: &Session) -> Result<Greeting, ClientError> {
     const METHOD: &str = "initialize";
     let params = format!(
-        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"toolgate","version":"{}"}}}}"#,
+        r#"{{"protocolVersion":"{}","capabilities":{ABLE},"clientInfo":{{"name":"toolgate","version":"{}"}}}}"#,
         REVISIONS[0],
         env!("CARGO_PKG_VERSION")
     );
@@ -268,8 +271,8 @@ pub async fn list(session: &Session, list: List) -> Result<Vec<Offered>, ClientE
     Err(list.endless(format!("{MAX_PAGES} pages")))
 }
 
-/// Runs a tool, of which `arguments` is a JSON object. The result is one, too. What the server tells
-/// meanwhile goes to `notices`.
+/// Runs a tool, of which `arguments` is a JSON object. The result is one, too. What the server tells and asks meanwhile
+/// goes to who is `listening`.
 ///
 /// # Errors
 /// See [`RequestError`].
@@ -277,16 +280,17 @@ pub async fn call(
     session: &Session,
     tool: &str,
     arguments: &RawValue,
-    notices: Option<&Notices>,
+    listening: Listening,
 ) -> Result<Box<RawValue>, RequestError> {
+    let has_progress = listening.notices.as_ref().is_some_and(Notices::progress);
     let params = |id: u64| {
-        let meta = match notices.is_some_and(Notices::progress) {
+        let meta = match has_progress {
             true => format!(",\"_meta\":{{\"progressToken\":{id}}}"),
             false => String::new(),
         };
         format!("{{\"name\":{},\"arguments\":{}{meta}}}", quoted(tool), arguments.get())
     };
-    session.request_with("tools/call", params, notices.cloned()).await
+    session.request_with("tools/call", params, listening).await
 }
 
 /// Asks for a prompt, of which `arguments` is a JSON object of strings.
@@ -297,17 +301,23 @@ pub async fn prompt(
     session: &Session,
     name: &str,
     arguments: &RawValue,
+    listening: Listening,
 ) -> Result<Box<RawValue>, RequestError> {
     let params = format!("{{\"name\":{},\"arguments\":{}}}", quoted(name), arguments.get());
-    session.request("prompts/get", &params).await
+    session.request_with("prompts/get", |_| params, listening).await
 }
 
 /// Asks for a resource.
 ///
 /// # Errors
 /// See [`RequestError`].
-pub async fn resource(session: &Session, uri: &str) -> Result<Box<RawValue>, RequestError> {
-    session.request("resources/read", &format!("{{\"uri\":{}}}", quoted(uri))).await
+pub async fn resource(
+    session: &Session,
+    uri: &str,
+    listening: Listening,
+) -> Result<Box<RawValue>, RequestError> {
+    let params = format!("{{\"uri\":{}}}", quoted(uri));
+    session.request_with("resources/read", |_| params, listening).await
 }
 
 /// Asks to be told when a resource changes.

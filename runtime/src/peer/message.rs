@@ -5,18 +5,15 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::asked::Asked;
+
 /// What a server sent.
 #[derive(Debug)]
 pub(super) enum Message {
     /// The answer to a request of ours.
     Response(u64, Result<Box<RawValue>, Refusal>),
     /// A request to us.
-    Request {
-        /// Its id, to be repeated.
-        id: Box<RawValue>,
-        /// What it wants.
-        method: String,
-    },
+    Request(Asked),
     /// It only tells.
     Notification(Notification),
 }
@@ -92,7 +89,10 @@ pub(super) fn parse(line: &[u8]) -> Option<Message> {
     let raw: Raw<'_> = serde_json::from_slice(line).ok()?;
     let owned = |raw: &RawValue| raw.to_owned();
     match (raw.method, raw.id) {
-        (Some(method), Some(id)) => Some(Message::Request { id: owned(id), method: method.into_owned() }),
+        (Some(method), Some(id)) => {
+            let (method, params) = (method.into_owned(), raw.params.map(owned));
+            Some(Message::Request(Asked { id: owned(id), method, params }))
+        }
         (Some(method), None) => {
             let (method, params) = (method.into_owned(), raw.params.map(owned));
             Some(Message::Notification(Notification { method, params }))
@@ -134,6 +134,18 @@ pub(super) fn answer(id: &RawValue, method: &str) -> Vec<u8> {
         )
         .into(),
     }
+}
+
+/// The line that answers a request of the server by a result, a JSON object.
+pub(super) fn result(id: &RawValue, result: &RawValue) -> Vec<u8> {
+    let (id, result) = (on_one_line(id.get()), on_one_line(result.get()));
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n").into()
+}
+
+/// The line that refuses one.
+pub(super) fn refusal(id: &RawValue, why: &str) -> Vec<u8> {
+    let (id, why) = (on_one_line(id.get()), serde_json::Value::from(why));
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32603,\"message\":{why}}}}}\n").into()
 }
 
 /// JSON text as a line can hold it: outside of strings a line's end is white space, inside there is none.
@@ -183,6 +195,6 @@ mod tests {
     fn a_message_is_one_line_whatever_its_parameters_look_like() {
         let line = request(1, "tools/call", "{\n\"a\":\r\n\"\\n\"}");
         assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
-        assert!(matches!(parse(&line), Some(Message::Request { method, .. }) if method == "tools/call"));
+        assert!(matches!(parse(&line), Some(Message::Request(asked)) if asked.method == "tools/call"));
     }
 }

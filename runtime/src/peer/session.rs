@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
+use super::asked::{self, Asked, Questions};
 use super::lines::Lines;
 use super::message::{self, Message, Notification, Refusal};
 use super::notices;
@@ -75,11 +76,22 @@ struct State {
     ended: Option<Ended>,
 }
 
+/// Who hears what a server says and asks while a request runs.
+#[derive(Clone, Default)]
+pub struct Listening {
+    /// Hears what it tells.
+    pub notices: Option<Notices>,
+    /// Hears what it asks; `None` where nobody can be asked.
+    pub questions: Option<Questions>,
+}
+
 /// A request without an answer.
 pub(super) struct Pending {
     answer: oneshot::Sender<Answer>,
     /// Where what the server tells meanwhile goes.
     pub(super) notices: Option<Notices>,
+    /// Where what the server asks for it goes.
+    pub(super) questions: Option<Questions>,
 }
 
 type Answer = Result<Box<RawValue>, Refusal>;
@@ -146,7 +158,7 @@ impl Session {
     /// # Errors
     /// See [`RequestError`].
     pub async fn request(&self, method: &str, params: &str) -> Result<Box<RawValue>, RequestError> {
-        self.request_with(method, |_| params.to_owned(), None).await
+        self.request_with(method, |_| params.to_owned(), Listening::default()).await
     }
 
     /// The same with parameters that depend on the request's id, by which the server names it in what it
@@ -158,9 +170,9 @@ impl Session {
         &self,
         method: &str,
         params: impl FnOnce(u64) -> String,
-        notices: Option<Notices>,
+        listening: Listening,
     ) -> Result<Box<RawValue>, RequestError> {
-        let (id, lines, answer) = self.register(notices)?;
+        let (id, lines, answer) = self.register(listening)?;
         let mut waiting = Waiting { session: self, id, method, sent: false };
         let line = message::request(id, method, &params(id));
         if lines.send(line).await.is_err() {
@@ -181,13 +193,21 @@ impl Session {
         self.send(message::notification(method, params));
     }
 
+    /// Answers what the server asked, by a result, a JSON object, or by why there is none.
+    pub fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>) {
+        self.send(match answer {
+            Ok(result) => message::result(&asked.id, result),
+            Err(why) => message::refusal(&asked.id, why),
+        });
+    }
+
     fn send(&self, line: Vec<u8>) {
         if let Some(lines) = &self.state().lines {
             drop(lines.try_send(line));
         }
     }
 
-    fn register(&self, notices: Option<Notices>) -> Result<Registered, RequestError> {
+    fn register(&self, listening: Listening) -> Result<Registered, RequestError> {
         let mut state = self.state();
         let Some(lines) = state.lines.clone() else { return Err(state.gone()) };
         if state.pending.len() >= MAX_PENDING {
@@ -195,7 +215,8 @@ impl Session {
         }
         state.last += 1;
         let (id, (sender, receiver)) = (state.last, oneshot::channel());
-        state.pending.insert(id, Pending { answer: sender, notices });
+        let Listening { notices, questions } = listening;
+        state.pending.insert(id, Pending { answer: sender, notices, questions });
         Ok((id, lines, receiver))
     }
 
@@ -210,8 +231,9 @@ impl Session {
                 let Some(waiting) = waiting else { return };
                 drop(waiting.answer.send(answer));
             }
-            Some(Message::Request { id, method }) => {
-                self.send(message::answer(&id, &method));
+            Some(Message::Request(asked)) => {
+                let answer = asked::pass_on(&self.state().pending, asked);
+                answer.into_iter().for_each(|line| self.send(line));
             }
             Some(Message::Notification(notification)) => {
                 let rest = notices::tell(&self.state().pending, notification);

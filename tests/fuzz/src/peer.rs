@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::value::RawValue;
 use toolgate_runtime::notice::{Level, Notice, Notices};
-use toolgate_runtime::peer::{Listener, Notification, RequestError, Session};
+use toolgate_runtime::peer::{Listener, Listening, Notification, RequestError, Session};
 
 use crate::Reached;
 
@@ -21,7 +21,8 @@ pub fn peer(data: &[u8]) -> Reached {
     let heard = Arc::new(Heard::default());
     let (session, mut lines) = Session::new(LIMIT, Arc::clone(&heard) as Arc<dyn Listener>);
     let (notices, mut told) = Notices::wanted(true, Some(Level::Debug));
-    let mut request = pin!(session.request_with("tools/call", |_| "{}".to_owned(), Some(notices)));
+    let listening = Listening { notices: Some(notices), questions: None };
+    let mut request = pin!(session.request_with("tools/call", |_| "{}".to_owned(), listening));
     let mut context = Context::from_waker(Waker::noop());
     assert!(request.as_mut().poll(&mut context).is_pending(), "nothing was answered yet");
     let (first, rest) = data.split_at(data.len() / 2);

@@ -37,6 +37,11 @@ pub(crate) fn tools(server: Server) -> Server {
             let link = Content::link("test://static-text", "static-text");
             Ok(link.with("annotations", json!({ "audience": ["user"], "priority": 0.5 })).into())
         })
+        .tool(
+            Tool::new("region", "Answers with a region, which its client mirrors into a header.")
+                .with("inputSchema", mirrored()),
+            |arguments: Value, _: &Call| Ok(arguments["region"].as_str().unwrap_or_default().into()),
+        )
         .tool(Tool::new("environment", "Answers with the request's metadata."), |_: Nothing, call: &Call| {
             Ok(Reply::structured(&call.meta())?.into())
         })
@@ -68,6 +73,11 @@ fn mixed(_: Nothing, _: &Call) -> Result<toolgate_tool::Answer, Failure> {
         .and(Content::image(PNG, "image/png"))
         .and(Content::resource("test://mixed-content-resource", "application/json", resource))
         .into())
+}
+
+fn mirrored() -> Value {
+    let region = json!({ "type": "string", "description": "Any text", "x-mcp-header": "Region" });
+    json!({ "type": "object", "properties": { "region": region }, "required": ["region"] })
 }
 
 fn schema() -> Value {

@@ -21,18 +21,18 @@ use crate::auth::Principal;
 use crate::error::Error;
 use crate::mcp::answer::{Answer, Asked, Context, Conversation, ask};
 use crate::mcp::changes::Changes;
-use crate::mcp::client_capabilities::ClientCapabilities;
 use crate::mcp::envelope::{self, Frame, Message, Notification, Request as Call, Response};
 use crate::mcp::era::{self, Era};
 use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::mcp::id::Id;
 use crate::mcp::initialize;
-use crate::mcp::params::Params;
+use crate::mcp::params::{Params, text};
 use crate::mcp::revision::Revision;
 use crate::mcp::session::Session;
 use crate::mcp::subscription::Filter;
 use crate::respond;
 use crate::transport::budget::{Share, UNIT};
+use toolgate_runtime::peer::ClientCapabilities;
 
 /// What one POST brings along.
 pub(super) struct Post<'a> {
@@ -154,6 +154,7 @@ impl<'a> Post<'a> {
         match era::over_http(self.version, params.meta()?)? {
             Era::Stateless(revision) => {
                 headers::check(self.headers, &request.method, &params)?;
+                self.check_mirrored(&request.method, &params)?;
                 let asked = ask(&self.shared.gateway, self.stateless(revision), request, &params)?;
                 let id = request.id.clone();
                 match asked {
@@ -172,6 +173,17 @@ impl<'a> Post<'a> {
                 Ok(Step::Reply(reply::with_session(reply, &token)))
             }
             Era::Session(_) => self.in_session(self.session()?, request, &params).map(Step::Run),
+        }
+    }
+
+    /// Of a tool, the headers that repeat some of its arguments.
+    fn check_mirrored(&self, method: &str, params: &Params<'_>) -> Result<(), Error> {
+        let (Some(catalog), "tools/call") = (self.shared.gateway.catalog(), method) else { return Ok(()) };
+        let Context { principal, view } = &self.context;
+        let Some(tool) = params.name.and_then(text) else { return Ok(()) };
+        match &catalog.mirrored(view, &tool, principal.servers())[..] {
+            [] => Ok(()),
+            mirrored => headers::check_mirrored(self.headers, mirrored, &params.arguments()?),
         }
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::peer::Listening;
+
 use super::{ClientError, List, Reference, call, completion, initialize, list};
 use crate::peer::{Listener, Notification, Session};
 
@@ -107,7 +109,7 @@ async fn arguments_go_and_results_come_as_they_are_written() {
         Some(format!(r#"{{"content":[], "big":18446744073709551616.10, "echo":{}}}"#, params["arguments"]))
     });
     let arguments = RawValue::from_string("{\"a\":\n[1,  2]}".to_owned()).unwrap();
-    let result = call(&session, "a \"tool\"", &arguments, None).await.unwrap();
+    let result = call(&session, "a \"tool\"", &arguments, Listening::default()).await.unwrap();
     assert_eq!(result.get(), r#"{"content":[], "big":18446744073709551616.10, "echo":{"a":[1,2]}}"#);
 }
 

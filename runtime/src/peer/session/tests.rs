@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Ended, Listener, Notification, RequestError, Session};
+use super::{Asked, Ended, Listener, Listening, Notification, RequestError, Session};
 use crate::notice::{Level, Notice, Notices};
 
 #[derive(Default)]
@@ -95,10 +95,49 @@ async fn a_line_without_end_ends_the_session() {
 async fn what_the_server_asks_is_answered_without_being_offered() {
     let (session, mut lines, _) = session(1000);
     session.feed(b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\"}\n");
-    session.feed(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"roots/list\"}\n");
-    let (ping, roots) = (line(&mut lines).await, line(&mut lines).await);
+    session.feed(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/list\"}\n");
+    session.feed(b"{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"roots/list\"}\n");
+    let (ping, tools) = (line(&mut lines).await, line(&mut lines).await);
     assert_eq!((&ping["id"], &ping["result"]), (&"a".into(), &serde_json::json!({})));
-    assert_eq!((&roots["id"], &roots["error"]["code"]), (&5.into(), &(-32601).into()));
+    assert_eq!((&tools["id"], &tools["error"]["code"]), (&5.into(), &(-32601).into()));
+    let roots = line(&mut lines).await;
+    let why = "no call is under way whose client could be asked";
+    assert_eq!((&roots["id"], &roots["error"]["message"]), (&6.into(), &why.into()));
+}
+
+/// A call whose client may be asked.
+fn ask_and_be_asked(session: &Session) -> mpsc::Receiver<Asked> {
+    let (questions, asked) = mpsc::channel(1);
+    let session = session.clone();
+    let listening = Listening { notices: None, questions: Some(questions) };
+    let params = |_| "{}".to_owned();
+    tokio::spawn(async move { session.request_with("tools/call", params, listening).await.map(drop) });
+    asked
+}
+
+#[tokio::test]
+async fn what_it_asks_for_the_only_call_is_passed_on_and_answered_as_it_was_written() {
+    let (session, mut lines, _) = session(1000);
+    let mut asked = ask_and_be_asked(&session);
+    line(&mut lines).await;
+    session.feed(b"{\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{ \"x\":1.50}}\n");
+    let question = asked.recv().await.unwrap();
+    assert_eq!(
+        (&*question.method, question.params.as_deref().unwrap().get()),
+        ("elicitation/create", "{ \"x\":1.50}")
+    );
+    let answer = serde_json::value::RawValue::from_string("{\"action\":\n\"accept\"}".to_owned()).unwrap();
+    session.answer(&question, Ok(&answer));
+    let line_of = line(&mut lines).await;
+    assert_eq!((&line_of["id"], &line_of["result"]["action"]), (&"q".into(), &"accept".into()));
+    // More than fit are refused, as are those of several calls, and those of a call that is over.
+    let ask = |id: u32| session.feed(format!("{{\"id\":{id},\"method\":\"roots/list\"}}\n").as_bytes());
+    (0..2).for_each(ask);
+    assert!(line(&mut lines).await["error"]["message"].as_str().unwrap().starts_with("too many requests"));
+    let _second = ask_and_be_asked(&session);
+    line(&mut lines).await;
+    ask(3);
+    assert!(line(&mut lines).await["error"]["message"].as_str().unwrap().starts_with("several calls"));
 }
 
 /// Parameters of a notice as text.
@@ -115,8 +154,9 @@ fn told(reader: &mut mpsc::Receiver<Notice>) -> Vec<String> {
 fn ask_and_listen(session: &Session) -> mpsc::Receiver<Notice> {
     let (notices, reader) = Notices::wanted(true, Some(Level::Info));
     let session = session.clone();
+    let listening = Listening { notices: Some(notices), questions: None };
     let params = |id| format!("{{\"_meta\":{{\"progressToken\":{id}}}}}");
-    tokio::spawn(async move { session.request_with("tools/call", params, Some(notices)).await.map(drop) });
+    tokio::spawn(async move { session.request_with("tools/call", params, listening).await.map(drop) });
     reader
 }
 

@@ -199,7 +199,10 @@ impl Answer {
                     return Err(nonsense("state", &format!("it has {bytes} bytes of at most {MAX_STATE}")));
                 }
                 let requests = object("questions", requests, limit)?;
-                Ok(Outcome { is_error: false, content: Content::Questions(Questions { requests, state }) })
+                Ok(Outcome {
+                    is_error: false,
+                    content: Content::Questions(Questions { requests, state, waiting: None }),
+                })
             }
             Err(wire::Failure { code, message, data }) => {
                 let is_json = |data: &String| serde_json::from_str::<&RawValue>(data).is_ok();

@@ -3,6 +3,7 @@
 //! What it does from its start on is its first argument, see `begin`; what it does in a call is the
 //! tool, see `tools`. Where a tool is called as one of the guest `misbehave`, it does the same.
 
+mod asks;
 mod attempts;
 mod begin;
 mod tools;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{attempts, wire};
+use crate::{asks, attempts, wire};
 
 /// Name and properties of each tool.
-const TOOLS: [(&str, &str); 23] = [
+const TOOLS: [(&str, &str); 24] = [
     ("fail", r#""message":{"type":"string"}"#),
     ("sleep-for", r#""milliseconds":{"type":"integer"}"#),
     ("hog", r#""milliseconds":{"type":"integer"}"#),
@@ -34,6 +34,7 @@ const TOOLS: [(&str, &str); 23] = [
     ("raw", r#""text":{"type":"string"}"#),
     ("tell", r#""lines":{"type":"array","items":{"type":"string"}}"#),
     ("level", ""),
+    ("ask", r#""requests":{"type":"array"}"#),
 ];
 
 /// A tool that is only there after [`CHANGED`].
@@ -129,6 +130,7 @@ pub fn call(name: &str, arguments: &Value, token: &Value) -> Result<String, Stri
             }
             done("told".to_owned())
         }
+        "ask" => done(asks::ask(arguments["requests"].as_array().map_or(&[], Vec::as_slice))),
         "level" => done(LEVEL.lock().unwrap_or_else(PoisonError::into_inner).to_string()),
         "raw" => Ok(text("text").to_owned()),
         "change-tools" => {

@@ -7,6 +7,7 @@ use std::thread::{sleep, spawn};
 
 use serde_json::{Value, json};
 
+use crate::asks;
 use crate::begin::Manners;
 use crate::tools;
 
@@ -16,6 +17,10 @@ pub fn serve(manners: &Manners) -> ExitCode {
     for line in stdin().lock().lines().map_while(Result::ok) {
         let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
         let (Some(id), method) = (message.get("id").cloned(), message["method"].as_str()) else { continue };
+        if method.is_none() {
+            asks::answered(&id, &message);
+            continue;
+        }
         match method {
             Some("initialize") => {
                 sleep(manners.late);
@@ -27,7 +32,9 @@ pub fn serve(manners: &Manners) -> ExitCode {
                     message["params"]["level"].clone();
                 answer(&id, "{}");
             }
-            Some("resources/list") => answer(&id, r#"{"resources":[{"uri":"odd://watched","name":"watched"}]}"#),
+            Some("resources/list") => {
+                answer(&id, r#"{"resources":[{"uri":"odd://watched","name":"watched"}]}"#)
+            }
             Some("resources/templates/list") => answer(&id, r#"{"resourceTemplates":[]}"#),
             Some("resources/subscribe") => answer(&id, "{}"),
             Some("tools/list") => answer(&id, &page(manners, &message["params"])),

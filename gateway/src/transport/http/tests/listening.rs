@@ -196,7 +196,7 @@ async fn a_quiet_stream_shows_signs_of_life() {
     let token = gateway.sessions().open(
         &context.principal,
         Revision::V2025_11_25,
-        crate::mcp::client_capabilities::ClientCapabilities::default(),
+        toolgate_runtime::peer::ClientCapabilities::default(),
     );
     let mut body = Listening::of_session(gateway, context, ([0; 16], token), Duration::from_millis(10));
     for _ in 0..3 {

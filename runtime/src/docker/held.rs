@@ -1,0 +1,155 @@
+//! Calls of containers that ask their client before they go on, and wait for that.
+//!
+//! A container asks in the middle of a call, which goes on with the answer. Our client may hear of the question by the
+//! result of its request, and answer with the next; so meanwhile the call is held here, with its place in the container
+//! and the memory that was set aside for it. Whoever knows its id goes on with it, and the gateway sees to it that
+//! this is who began it. A call that nobody comes back for is given up.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::pool::Place;
+use crate::peer::{Asked, ClientCapabilities};
+use crate::sandbox::{CallError, Lease, Questions, Waiting};
+
+/// How long a client may take to come back.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Calls of one server that are held. Against containers and memory held by clients that never come back.
+const MAX_HELD: usize = 64;
+
+type Id = [u8; 16];
+type Answer = Result<Box<RawValue>, CallError>;
+
+/// A call in a container.
+pub(super) struct Running {
+    /// Goes first: it tells the container that nobody waits.
+    pub(super) answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    pub(super) questions: mpsc::Receiver<Asked>,
+    /// Without an answer so far.
+    pub(super) asked: Vec<Asked>,
+    pub(super) place: Place,
+    pub(super) _lease: Lease,
+}
+
+/// How far a call has come.
+pub(super) enum Step {
+    /// It is over.
+    Done(Answer),
+    /// It waits for answers.
+    Asks,
+}
+
+impl Running {
+    /// Goes on until it is over, or until its client has to be asked. What that can't be asked is refused here.
+    pub(super) async fn go_on(&mut self, able: ClientCapabilities) -> Step {
+        loop {
+            let asked = tokio::select! {
+                biased;
+                answer = &mut self.answer => return Step::Done(answer),
+                Some(asked) = self.questions.recv() => asked,
+            };
+            self.take(asked, able);
+            while let Ok(asked) = self.questions.try_recv() {
+                self.take(asked, able);
+            }
+            if !self.asked.is_empty() {
+                return Step::Asks;
+            }
+        }
+    }
+
+    fn take(&mut self, asked: Asked, able: ClientCapabilities) {
+        let missing = asked.needed().without(able);
+        match missing.is_empty() {
+            true => self.asked.push(asked),
+            false => self.place.instance.answer(&asked, Err(&format!("the client lacks {}", missing.json()))),
+        }
+    }
+
+    /// Gives the server what its client answered, a JSON object by the names that [`questions`](Self::questions)
+    /// gave; what is not in it is refused.
+    pub(super) fn answered(&mut self, responses: Option<&RawValue>) {
+        let responses = responses.and_then(|responses| serde_json::from_str(responses.get()).ok());
+        let responses: HashMap<String, &RawValue> = responses.unwrap_or_default();
+        for (name, asked) in self.asked.drain(..).enumerate() {
+            let answer = responses.get(&name.to_string()).copied();
+            self.place.instance.answer(&asked, answer.ok_or("the client did not answer"));
+        }
+    }
+
+    /// What it asks: a JSON object of requests by name.
+    fn questions(&self) -> Result<Box<RawValue>, CallError> {
+        let one = |(name, asked): (usize, &Asked)| {
+            let params =
+                asked.params.as_ref().map_or_else(String::new, |params| format!(",\"params\":{params}"));
+            format!("\"{name}\":{{\"method\":\"{}\"{params}}}", asked.method)
+        };
+        let requests: Vec<_> = self.asked.iter().enumerate().map(one).collect();
+        let requests = RawValue::from_string(format!("{{{}}}", requests.join(",")));
+        requests.map_err(|error| CallError::Internal(error.to_string()))
+    }
+}
+
+/// The calls of a server that are held.
+#[derive(Default)]
+pub(super) struct Held(Arc<All>);
+
+type All = Mutex<HashMap<Id, Running>>;
+
+impl Held {
+    /// Holds a call until its client has answered.
+    ///
+    /// # Errors
+    /// [`CallError::Unavailable`] where as many are held as may be.
+    pub(super) fn keep(&self, running: Running) -> Result<Questions, CallError> {
+        let requests = running.questions()?;
+        let mut id = Id::default();
+        getrandom::fill(&mut id).map_err(|error| CallError::Internal(error.to_string()))?;
+        {
+            let mut held = lock(&self.0);
+            if held.len() >= MAX_HELD {
+                return Err(CallError::Unavailable(format!("{MAX_HELD} calls wait for their clients")));
+            }
+            held.insert(id, running);
+        }
+        let held = Arc::downgrade(&self.0);
+        tokio::spawn(give_up_late(Weak::clone(&held), id));
+        let waiting = Some(Waiting::new(move || give_up(&held, id)));
+        Ok(Questions { requests, state: Some(id.to_vec()), waiting })
+    }
+
+    /// The call of that id, to go on with it.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] where it is held no more, or by another replica.
+    pub(super) fn take(&self, id: &[u8]) -> Result<Running, CallError> {
+        let running = Id::try_from(id).ok().and_then(|id| lock(&self.0).remove(&id));
+        running.ok_or_else(|| {
+            let message =
+                "the call that asked is not held here: it has ended, or is of another replica; call again";
+            CallError::Refused { code: -32602, message: message.to_owned(), data: None }
+        })
+    }
+}
+
+async fn give_up_late(held: Weak<All>, id: Id) {
+    sleep(PATIENCE).await;
+    give_up(&held, id);
+}
+
+fn give_up(held: &Weak<All>, id: Id) {
+    let running = held.upgrade().and_then(|held| lock(&held).remove(&id));
+    // Not under the lock, as it tells the container.
+    drop(running);
+}
+
+fn lock(held: &All) -> MutexGuard<'_, HashMap<Id, Running>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
