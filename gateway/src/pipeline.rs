@@ -27,6 +27,7 @@ use crate::authorize::{self, authorize};
 use crate::catalog::{Catalog, Resolved, Unresolved, View, Wanted};
 use crate::error::Error;
 use crate::gateway::Gateway;
+use crate::mcp::trace::TraceId;
 use crate::observe::{CallRecord, Ending};
 
 #[cfg(test)]
@@ -49,6 +50,8 @@ pub struct Call {
     pub session: Option<SessionId>,
     /// What its client wants to hear meanwhile.
     pub notices: Option<Notices>,
+    /// The trace that it is a part of.
+    pub trace: Option<TraceId>,
     /// What else there is of its request, for a server that speaks MCP.
     pub dialogue: Dialogue,
 }
@@ -57,7 +60,8 @@ impl Call {
     /// A call without a session, whose client wants to hear nothing but the answer.
     #[must_use]
     pub fn new(view: View, wanted: Wanted, arguments: Box<RawValue>) -> Self {
-        Self { view, wanted, arguments, session: None, notices: None, dialogue: Dialogue::default() }
+        let dialogue = Dialogue::default();
+        Self { view, wanted, arguments, session: None, notices: None, trace: None, dialogue }
     }
 
     /// The same call once more.
@@ -69,6 +73,7 @@ impl Call {
             arguments: self.arguments.clone(),
             session: self.session,
             notices: self.notices.clone(),
+            trace: self.trace.clone(),
             dialogue: self.dialogue.clone(),
         }
     }

@@ -7,8 +7,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use e2e::engine::SERVERS;
@@ -16,23 +14,13 @@ use e2e::gateway::Gateway;
 use e2e::guests;
 use e2e::site::Site;
 
+use super::installed::{node, node_module};
+
 /// Scenarios of a run, and those of them that failed.
 struct Report {
     run: BTreeSet<String>,
     failed: BTreeSet<String>,
     output: String,
-}
-
-/// Where `cargo xtask test --only prepare` has put the suite.
-fn installed() -> PathBuf {
-    let modules = guests::root().join("target/interop/node_modules");
-    assert!(modules.is_dir(), "{} is missing: run `cargo xtask test --only prepare`", modules.display());
-    modules
-}
-
-fn node() -> PathBuf {
-    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-    installed().join(format!("node-linux-{arch}/bin/node"))
 }
 
 /// Runs the suite against the fixtures as a component, at an endpoint of their own.
@@ -67,8 +55,8 @@ async fn run_in_container(arguments: &[&str]) -> Report {
 }
 
 async fn run_against(site: &Site, gateway: &Gateway, arguments: &[&str]) -> Report {
-    let mut suite = Command::new(node());
-    suite.arg(installed().join("@modelcontextprotocol/conformance/dist/index.js")).arg("server");
+    let mut suite = node();
+    suite.arg(node_module("@modelcontextprotocol/conformance/dist/index.js")).arg("server");
     suite.args(["--url", &gateway.url("/mcp/fixtures")]).args(arguments);
     suite.arg("-o").arg(site.path("conformance")).current_dir(site.dir());
     let output = tokio::task::spawn_blocking(move || suite.output()).await.unwrap().unwrap();

@@ -13,6 +13,7 @@ use super::revision::Revision;
 use super::session::SessionId;
 use super::shape::Shape;
 use super::subscription::Filter;
+use super::trace::Trace;
 use super::{discover, offered, tools_call};
 use crate::auth::Principal;
 use crate::catalog::{List, View};
@@ -41,6 +42,8 @@ pub struct Conversation<'a> {
     pub session: Option<SessionId>,
     /// What the session's client can be asked for.
     pub capabilities: ClientCapabilities,
+    /// Which trace it is a part of, where its transport says so.
+    pub trace: Trace<'a>,
 }
 
 /// A request that was read; it borrows nothing of its bytes.

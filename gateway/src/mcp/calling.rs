@@ -66,10 +66,11 @@ impl Calling {
         mut call: Call,
         params: &Params<'_>,
     ) -> Result<Self, Error> {
-        let Conversation { revision, session, .. } = conversation;
+        let Conversation { revision, session, trace, .. } = conversation;
         let level = session.and_then(|session| gateway.sessions().levels().get(session));
         let wish = Wish::of(params, revision, level)?;
         call.session = session;
+        call.trace = trace.id(params);
         let asking = match gateway.has_servers_of_mcp() {
             true => Some(Asking::of(gateway, conversation, &mut call, params)?),
             false => None,
@@ -186,9 +187,9 @@ impl Asking {
         call: &mut Call,
         params: &Params<'_>,
     ) -> Result<Self, Error> {
-        let Conversation { context, revision, session, capabilities } = conversation;
+        let Conversation { context, revision, session, capabilities, trace } = conversation;
         let binding = Binding::of(&context.principal, &call.view, &call.wanted, call.arguments.get());
-        let mut dialogue = Dialogue { meta: params.raw_meta().map(ToOwned::to_owned), ..Dialogue::default() };
+        let mut dialogue = Dialogue { meta: trace.meta(params), ..Dialogue::default() };
         let Some(session) = session.filter(|_| !revision.is_stateless()) else {
             let declared = params.meta()?.client_capabilities;
             dialogue.capabilities = declared.map(ToOwned::to_owned);

@@ -29,6 +29,7 @@ pub mod subscription;
 #[cfg(test)]
 mod tests;
 pub mod tools_call;
+pub mod trace;
 pub mod watched;
 
 /// This server's name and version, as JSON.

@@ -84,6 +84,9 @@ pub struct Meta<'a> {
     /// By which name the client wants to hear how far the request is.
     #[serde(borrow, default, deserialize_with = "present", rename = "progressToken")]
     pub progress_token: Option<&'a RawValue>,
+    /// Of which trace the request is a part.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub traceparent: Option<&'a RawValue>,
     /// From which level on it wants to hear what is logged.
     #[serde(borrow, default, deserialize_with = "present", rename = "io.modelcontextprotocol/logLevel")]
     pub log_level: Option<&'a RawValue>,

@@ -16,6 +16,7 @@ use super::{OUTPUT, RECORD, TARGET};
 use crate::auth::Principal;
 use crate::catalog::{Resolved, View};
 use crate::error::Error;
+use crate::mcp::trace::TraceId;
 use crate::pipeline::Call;
 
 /// Bytes of a caller's or guest's text in one event. Against logs filled by one call.
@@ -85,6 +86,7 @@ impl CallRecord {
         let shared = Shared {
             id: next_id(),
             principal: principal.clone(),
+            trace: call.trace.clone(),
             since: Instant::now(),
             facts: Mutex::new(facts),
         };
@@ -141,6 +143,7 @@ fn next_id() -> CallId {
 struct Shared {
     id: CallId,
     principal: Principal,
+    trace: Option<TraceId>,
     since: Instant,
     facts: Mutex<Facts>,
 }
@@ -190,6 +193,7 @@ impl Drop for Shared {
             principal = %self.principal,
             server = %printable(&facts.server, MAX_TEXT),
             tool = %printable(&facts.tool, MAX_TEXT),
+            trace = self.trace.as_ref().map(TraceId::as_str),
             method = (facts.method != TOOLS_CALL).then_some(facts.method),
             outcome = facts.outcome,
             cause = facts.cause.as_deref().map(|c| tracing::field::display(printable(c, MAX_TEXT))),

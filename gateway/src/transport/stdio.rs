@@ -33,6 +33,7 @@ use crate::mcp::params::Params;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::SessionId;
 use crate::mcp::subscription::Filter;
+use crate::mcp::trace::Trace;
 use crate::respond;
 use crate::transport::budget::{self, Budget, Share, UNIT};
 use toolgate_runtime::peer::ClientCapabilities;
@@ -352,8 +353,13 @@ impl Client {
                 None => return Err(era::version_missing()),
             },
         };
-        let conversation =
-            Conversation { context: &self.context, revision, session: Some(SESSION), capabilities };
+        let conversation = Conversation {
+            context: &self.context,
+            revision,
+            session: Some(SESSION),
+            capabilities,
+            trace: Trace::default(),
+        };
         let mut asked = ask(&self.gateway, conversation, request, &params)?;
         if let Asked::Listen(filter) = asked {
             let told = self.subscribed(request.id.clone(), filter);

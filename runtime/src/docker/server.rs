@@ -266,7 +266,8 @@ impl Own {
         }
         let (asks, questions) = mpsc::channel(MAX_WAITING);
         let (instance, arguments) = (Arc::clone(&place.instance), invocation.arguments.clone());
-        let listening = Listening { notices, questions: Some(asks) };
+        let trace = invocation.dialogue.meta.as_deref().map(client::trace).unwrap_or_default();
+        let listening = Listening { notices, questions: Some(asks), trace };
         let answer = Box::pin(async move {
             match wanted {
                 Asked::Tool(function) => instance.call(&function, &arguments, listening).await,

@@ -282,14 +282,9 @@ pub async fn call(
     arguments: &RawValue,
     listening: Listening,
 ) -> Result<Box<RawValue>, RequestError> {
-    let has_progress = listening.notices.as_ref().is_some_and(Notices::progress);
-    let params = |id: u64| {
-        let meta = match has_progress {
-            true => format!(",\"_meta\":{{\"progressToken\":{id}}}"),
-            false => String::new(),
-        };
-        format!("{{\"name\":{},\"arguments\":{}{meta}}}", quoted(tool), arguments.get())
-    };
+    let meta = meta(&listening);
+    let params =
+        |id: u64| format!("{{\"name\":{},\"arguments\":{}{}}}", quoted(tool), arguments.get(), meta(id));
     session.request_with("tools/call", params, listening).await
 }
 
@@ -303,8 +298,10 @@ pub async fn prompt(
     arguments: &RawValue,
     listening: Listening,
 ) -> Result<Box<RawValue>, RequestError> {
-    let params = format!("{{\"name\":{},\"arguments\":{}}}", quoted(name), arguments.get());
-    session.request_with("prompts/get", |_| params, listening).await
+    let meta = meta(&listening);
+    let params =
+        |id: u64| format!("{{\"name\":{},\"arguments\":{}{}}}", quoted(name), arguments.get(), meta(id));
+    session.request_with("prompts/get", params, listening).await
 }
 
 /// Asks for a resource.
@@ -316,8 +313,40 @@ pub async fn resource(
     uri: &str,
     listening: Listening,
 ) -> Result<Box<RawValue>, RequestError> {
-    let params = format!("{{\"uri\":{}}}", quoted(uri));
-    session.request_with("resources/read", |_| params, listening).await
+    let meta = meta(&listening);
+    let params = |id: u64| format!("{{\"uri\":{}{}}}", quoted(uri), meta(id));
+    session.request_with("resources/read", params, listening).await
+}
+
+/// The metadata of a request of that id, with the comma before it; nothing where there is none.
+fn meta(listening: &Listening) -> impl Fn(u64) -> String + use<> {
+    let has_progress = listening.notices.as_ref().is_some_and(Notices::progress);
+    let trace = listening.trace.clone();
+    move |id| {
+        let token = if has_progress { format!("\"progressToken\":{id}") } else { String::new() };
+        let comma = if token.is_empty() || trace.is_empty() { "" } else { "," };
+        match token.is_empty() && trace.is_empty() {
+            true => String::new(),
+            false => format!(",\"_meta\":{{{token}{comma}{trace}}}"),
+        }
+    }
+}
+
+/// Which trace a request is a part of, of its metadata: members as JSON text, without braces.
+pub(crate) fn trace(meta: &RawValue) -> String {
+    #[derive(Default, Deserialize)]
+    struct Trace<'a> {
+        #[serde(borrow, default)]
+        traceparent: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        tracestate: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        baggage: Option<&'a RawValue>,
+    }
+    let Trace { traceparent, tracestate, baggage } = serde_json::from_str(meta.get()).unwrap_or_default();
+    let members = [("traceparent", traceparent), ("tracestate", tracestate), ("baggage", baggage)];
+    let members = members.into_iter().filter_map(|(name, value)| Some(format!("\"{name}\":{}", value?)));
+    members.collect::<Vec<_>>().join(",")
 }
 
 /// Asks to be told when a resource changes.

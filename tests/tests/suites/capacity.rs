@@ -133,7 +133,7 @@ async fn a_thousand_clients_that_come_while_none_is_accepted_are_connected_at_on
 }
 
 /// As many as the test needs, of those that this process may have. The gateway does so by itself.
-fn allow_descriptors() {
+pub(super) fn allow_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     assert!(limit.maximum.is_none_or(|most| most >= DESCRIPTORS), "`ulimit -Hn` is {limit:?}");
     setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), ..limit }).unwrap();

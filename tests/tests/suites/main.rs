@@ -6,6 +6,7 @@ mod capacity;
 mod clients;
 mod compiler;
 mod containers;
+mod crowd;
 mod extremes;
 mod fetch;
 mod fixtures;

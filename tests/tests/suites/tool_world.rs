@@ -58,6 +58,44 @@ async fn its_tools_are_known_only_when_it_runs() {
 }
 
 #[tokio::test]
+async fn five_thousand_tools_are_listed_page_by_page() {
+    let grants = "[servers.e.grants]\nenv = { EVERYTHING_TOOLS = \"5000\" }\n";
+    let (_site, gateway, _) = everything(grants).await;
+    let mut names = std::collections::HashSet::new();
+    let (mut pages, mut params) = (0, json!({}));
+    loop {
+        let reply = gateway.client().request("tools/list", None, params).await;
+        let tools = reply["result"]["tools"].as_array().unwrap();
+        assert!(tools.len() <= 1000, "{} on a page", tools.len());
+        names.extend(tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(next) = reply["result"].get("nextCursor") else { break };
+        params = json!({ "cursor": next });
+    }
+    assert_eq!(pages, 6);
+    assert!((0..5000).all(|number| names.contains(&format!("e__number-{number}"))));
+    let last = gateway.client().call("e__number-4999", json!({})).await;
+    assert_eq!(last["content"][0]["text"], "4999");
+}
+
+#[tokio::test]
+async fn a_tool_has_a_view_that_hosts_can_show() {
+    let (_site, gateway, client) = everything("").await;
+    for client in [client, gateway.client()] {
+        let tools = client.list().await;
+        let view = tools.iter().find(|tool| tool["name"].as_str().unwrap().ends_with("view")).unwrap();
+        let uri = view["_meta"]["ui"]["resourceUri"].as_str().unwrap();
+        let read = client.request("resources/read", Some(uri), json!({ "uri": uri })).await;
+        let content = &read["result"]["contents"][0];
+        assert_eq!(
+            (&content["uri"], &content["mimeType"]),
+            (&json!(uri), &json!("text/html;profile=mcp-app"))
+        );
+        assert!(content["text"].as_str().unwrap().starts_with("<!doctype html>"), "{content}");
+    }
+}
+
+#[tokio::test]
 async fn prompts_resources_and_completions_are_its_own() {
     let (_site, gateway, client) = everything("").await;
     let prompts = client.request("prompts/list", None, json!({})).await;
@@ -234,4 +272,31 @@ async fn what_it_tells_is_bounded_and_well_formed() {
     let expected = json!({ "progressToken": "mine", "progress": 0, "total": 0, "message": "\u{1b}[2J" });
     assert_eq!(progress["params"], expected);
     assert_eq!(messages.last().unwrap()["result"]["content"], json!([]));
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_is_recorded_and_passed_on() {
+    let (_site, gateway, client) = everything("").await;
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = json!({ "name": "environment", "arguments": {}, "_meta": meta });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "environment"),
+        ("traceparent", parent),
+        ("tracestate", "vendor=1"),
+    ];
+    let reply = client.post(&headers, body.to_string()).await.json();
+    let given = &reply["result"]["structuredContent"];
+    assert_eq!(
+        (&given["traceparent"], &given["tracestate"]),
+        (&json!(parent), &json!("vendor=1")),
+        "{reply}"
+    );
+    gateway.logged(r#""trace":"0af7651916cd43dd8448eb211c80319c""#).await;
 }

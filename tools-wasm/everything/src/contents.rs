@@ -38,6 +38,12 @@ pub(crate) fn tools(server: Server) -> Server {
             Ok(link.with("annotations", json!({ "audience": ["user"], "priority": 0.5 })).into())
         })
         .tool(
+            // For hosts that show it in a frame of its own (extension Apps).
+            Tool::new("view", "Answers with text, and has a view for it.")
+                .with("_meta", json!({ "ui": { "resourceUri": "ui://everything/view" } })),
+            |_: Nothing, _: &Call| Ok("Seen.".into()),
+        )
+        .tool(
             Tool::new("region", "Answers with a region, which its client mirrors into a header.")
                 .with("inputSchema", mirrored()),
             |arguments: Value, _: &Call| Ok(arguments["region"].as_str().unwrap_or_default().into()),

@@ -20,10 +20,14 @@ pub(crate) fn all(server: Server) -> Server {
     })
 }
 
+/// The type of a view (extension Apps).
+const VIEW: &str = "text/html;profile=mcp-app";
+
 fn resources(server: Server) -> Server {
     let text = Resource::new("test://static-text", "static-text", "Text that stays the same.");
     let binary = Resource::new("test://static-binary", "static-binary", "A red pixel.");
     let watched = Resource::new("test://watched-resource", "watched-resource", "Text that could change.");
+    let view = Resource::new("ui://everything/view", "view", "How its tool's answers are shown.");
     let template = Template::new("test://template/{id}/data", "template", "The data of an id.");
     server
         .resource(text.with("mimeType", "text/plain".into()), |_| {
@@ -35,6 +39,9 @@ fn resources(server: Server) -> Server {
         })
         .resource(watched.with("mimeType", "text/plain".into()), |_| {
             Ok(Reply::new().text("test://watched-resource", "text/plain", "Nothing yet.").into())
+        })
+        .resource(view.with("mimeType", VIEW.into()), |_| {
+            Ok(Reply::new().text("ui://everything/view", VIEW, "<!doctype html><p>A view.</p>").into())
         })
         .template(template.with("mimeType", "application/json".into()), |uri, names, _| {
             let id = names["id"].as_str().unwrap_or_default();

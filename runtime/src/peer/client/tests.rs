@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::peer::Listening;
 
-use super::{ClientError, List, Reference, call, completion, initialize, list};
+use super::{ClientError, List, Reference, call, completion, initialize, list, trace};
+use crate::notice::Notices;
 use crate::peer::{Listener, Notification, Session};
 
 struct Deaf;
@@ -111,6 +112,23 @@ async fn arguments_go_and_results_come_as_they_are_written() {
     let arguments = RawValue::from_string("{\"a\":\n[1,  2]}".to_owned()).unwrap();
     let result = call(&session, "a \"tool\"", &arguments, Listening::default()).await.unwrap();
     assert_eq!(result.get(), r#"{"content":[], "big":18446744073709551616.10, "echo":{"a":[1,2]}}"#);
+}
+
+#[tokio::test]
+async fn a_server_learns_the_trace_and_nothing_else_of_the_metadata() {
+    let session = server(|_, params| Some(format!("{{\"given\":{}}}", params["_meta"])));
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let given = async |meta: &str, progress: bool| {
+        let notices = progress.then(|| Notices::wanted(true, None).0);
+        let listening = Listening { notices, questions: None, trace: trace(&raw(meta)) };
+        let result = call(&session, "a", &raw("{}"), listening).await.unwrap();
+        serde_json::from_str::<Value>(result.get()).unwrap()["given"].clone()
+    };
+    let meta = r#"{"traceparent":"00-1","baggage":"b","io.modelcontextprotocol/clientInfo":{},"x":1}"#;
+    assert_eq!(given(meta, false).await, json!({ "traceparent": "00-1", "baggage": "b" }));
+    let both = given(meta, true).await;
+    assert!(both["progressToken"].is_u64() && both["traceparent"] == "00-1", "{both}");
+    assert_eq!(given("{}", false).await, json!(null));
 }
 
 #[tokio::test]
