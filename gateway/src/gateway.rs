@@ -10,7 +10,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::{broadcast, watch};
 
-use crate::catalog::Catalog;
+use crate::auth::Servers;
+use crate::catalog::{Catalog, Mirrored, View};
 use crate::error::Error;
 use crate::mcp::session::{SessionKey, Sessions};
 
@@ -137,6 +138,21 @@ impl Gateway {
 
     pub(crate) fn has_servers_of_mcp(&self) -> bool {
         self.servers_of_mcp || self.catalog.load().as_ref().is_some_and(|catalog| catalog.speaks_mcp())
+    }
+
+    /// The parameters of a tool that its callers mirror into headers, see [`Catalog::mirrored`].
+    pub(crate) fn mirrored(
+        &self,
+        view: &View,
+        tool: impl FnOnce() -> Option<String>,
+        open: &Servers,
+    ) -> Vec<Mirrored> {
+        match self.catalog.load().as_ref() {
+            Some(catalog) if catalog.mirrors() => {
+                tool().map_or_else(Vec::new, |tool| catalog.mirrored(view, &tool, open))
+            }
+            _ => Vec::new(),
+        }
     }
 
     pub(crate) fn tools_ttl(&self) -> Duration {

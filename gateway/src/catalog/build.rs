@@ -64,7 +64,10 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
         servers.push(server);
     }
     let lists = Lists::write(|list| list_of(list, &servers, &Servers::All, page_size));
-    Ok(Catalog { servers, by_name, tools, lists, page_size, filtered: Filtered::default() })
+    let speaks_mcp = servers.iter().any(|server| server.speaks_mcp());
+    let mirrors = servers.iter().any(|server| server.mirrors());
+    let filtered = Filtered::default();
+    Ok(Catalog { servers, by_name, tools, lists, page_size, filtered, speaks_mcp, mirrors })
 }
 
 /// That list of the servers that are `open`, under the names that they have beside each other.

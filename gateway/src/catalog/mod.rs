@@ -55,6 +55,9 @@ pub struct Catalog {
     lists: Lists,
     page_size: usize,
     filtered: Filtered,
+    /// Whether any server speaks MCP, and whether any has parameters that are mirrored: asked for by each call.
+    speaks_mcp: bool,
+    mirrors: bool,
 }
 
 /// A tool, prompt or resource of a server that is ready.
@@ -94,15 +97,18 @@ impl Catalog {
     /// Whether one of them speaks MCP itself.
     #[must_use]
     pub fn speaks_mcp(&self) -> bool {
-        self.servers.iter().any(|server| server.speaks_mcp())
+        self.speaks_mcp
     }
 
-    /// The parameters of a tool that its callers mirror into headers; none of a tool that is not open.
+    /// Whether a tool of any server has parameters that its callers mirror into headers.
+    #[must_use]
+    pub fn mirrors(&self) -> bool {
+        self.mirrors
+    }
+
+    /// Those of a tool; none of a tool that is not open.
     #[must_use]
     pub fn mirrored(&self, view: &View, tool: &str, open: &Servers) -> Vec<Mirrored> {
-        if !self.servers.iter().any(|server| server.mirrors()) {
-            return Vec::new();
-        }
         match self.resolve(view, &Wanted::Tool(tool.to_owned()), open) {
             Ok(Resolved { server, target: Target::Tool(tool) }) if open.has(server.name()) => {
                 server.mirrored(tool).to_vec()

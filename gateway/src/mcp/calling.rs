@@ -54,6 +54,25 @@ enum Channel {
     Open(Inquirer),
 }
 
+/// Of what a request is, as far as its answer depends on it.
+enum Kind {
+    Tool,
+    Resource,
+    Subscription(String),
+    Other,
+}
+
+impl Kind {
+    fn of(wanted: &Wanted) -> Self {
+        match wanted {
+            Wanted::Tool(_) => Self::Tool,
+            Wanted::Resource(_) => Self::Resource,
+            Wanted::Subscription(uri) => Self::Subscription(uri.clone()),
+            Wanted::Prompt(_) | Wanted::Completion(_) => Self::Other,
+        }
+    }
+}
+
 impl Calling {
     /// Reads what there is of a request besides what is called.
     ///
@@ -100,7 +119,7 @@ impl Calling {
     /// Whatever keeps a call from its tool.
     pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
         let Self { mut call, revision, asking, .. } = self;
-        let (wanted, session) = (call.wanted.clone(), call.session);
+        let (kind, session) = (Kind::of(&call.wanted), call.session);
         if !asking.as_ref().is_some_and(|asking| asking.can_ask(revision)) {
             // Who can't be reached can do nothing.
             call.dialogue.capabilities = None;
@@ -111,16 +130,14 @@ impl Calling {
             let Completed { result: Ok(Outcome { content: Content::Questions(asked), .. }), usage } =
                 completed
             else {
-                if let (Wanted::Subscription(uri), Some(session), Ok(_)) =
-                    (&wanted, session, &completed.result)
-                {
+                if let (Kind::Subscription(uri), Some(session), Ok(_)) = (&kind, session, &completed.result) {
                     gateway.sessions().watched().add(session, uri)?;
                 }
-                return answer(&wanted, principal, revision, completed);
+                return answer(&kind, principal, revision, completed);
             };
             let failed = |error| {
                 let completed = Completed { result: Err(error), usage: usage.clone() };
-                answer(&wanted, principal, revision, completed)
+                answer(&kind, principal, revision, completed)
             };
             let questions = match questions::read(&asked.requests) {
                 Ok(questions) => questions,
@@ -151,7 +168,7 @@ impl Calling {
             }
         }
         let endless = CallError::Trap(format!("the server asked more than {MAX_ROUNDS} times"));
-        answer(&wanted, principal, revision, Completed { result: Err(endless), usage: None })
+        answer(&kind, principal, revision, Completed { result: Err(endless), usage: None })
     }
 }
 
@@ -161,18 +178,16 @@ fn unable(what: &str) -> CallError {
 }
 
 fn answer(
-    wanted: &Wanted,
+    kind: &Kind,
     principal: &Principal,
     revision: Revision,
     completed: Completed,
 ) -> Result<Answer, Error> {
-    let shape = match wanted {
-        Wanted::Resource(_) => Shape::of(revision).cacheable(principal.is_local()),
-        Wanted::Tool(_) | Wanted::Prompt(_) | Wanted::Subscription(_) | Wanted::Completion(_) => {
-            Shape::of(revision)
-        }
+    let shape = match kind {
+        Kind::Resource => Shape::of(revision).cacheable(principal.is_local()),
+        Kind::Tool | Kind::Subscription(_) | Kind::Other => Shape::of(revision),
     };
-    let is_tool = matches!(wanted, Wanted::Tool(_));
+    let is_tool = matches!(kind, Kind::Tool);
     match completed {
         // A model hears of its tool's trouble in a result; other results have no place for it.
         Completed { result: Err(error), .. } if !is_tool => Err(Error::Failed(error)),
