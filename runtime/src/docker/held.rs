@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::pool::Place;
@@ -101,7 +102,13 @@ impl Running {
 #[derive(Default)]
 pub(super) struct Held(Arc<All>);
 
-type All = Mutex<HashMap<Id, Running>>;
+type All = Mutex<HashMap<Id, Kept>>;
+
+/// A call that is held, and what gives it up in time.
+struct Kept {
+    running: Running,
+    timer: AbortHandle,
+}
 
 impl Held {
     /// Holds a call until its client has answered.
@@ -117,10 +124,10 @@ impl Held {
             if held.len() >= MAX_HELD {
                 return Err(CallError::Unavailable(format!("{MAX_HELD} calls wait for their clients")));
             }
-            held.insert(id, running);
+            let timer = tokio::spawn(give_up_late(Arc::downgrade(&self.0), id)).abort_handle();
+            held.insert(id, Kept { running, timer });
         }
         let held = Arc::downgrade(&self.0);
-        tokio::spawn(give_up_late(Weak::clone(&held), id));
         let waiting = Some(Waiting::new(move || give_up(&held, id)));
         Ok(Questions { requests, state: Some(id.to_vec()), waiting })
     }
@@ -130,7 +137,11 @@ impl Held {
     /// # Errors
     /// [`CallError::Refused`] where it is held no more, or by another replica.
     pub(super) fn take(&self, id: &[u8]) -> Result<Running, CallError> {
-        let running = Id::try_from(id).ok().and_then(|id| lock(&self.0).remove(&id));
+        let kept = Id::try_from(id).ok().and_then(|id| lock(&self.0).remove(&id));
+        let running = kept.map(|Kept { running, timer }| {
+            timer.abort();
+            running
+        });
         running.ok_or_else(|| {
             let message =
                 "the call that asked is not held here: it has ended, or is of another replica; call again";
@@ -145,11 +156,14 @@ async fn give_up_late(held: Weak<All>, id: Id) {
 }
 
 fn give_up(held: &Weak<All>, id: Id) {
-    let running = held.upgrade().and_then(|held| lock(&held).remove(&id));
-    // Not under the lock, as it tells the container.
-    drop(running);
+    let kept = held.upgrade().and_then(|held| lock(&held).remove(&id));
+    // Not under the lock, as it tells the container. The timer may be what runs this, so it is ended last.
+    if let Some(Kept { running, timer }) = kept {
+        drop(running);
+        timer.abort();
+    }
 }
 
-fn lock(held: &All) -> MutexGuard<'_, HashMap<Id, Running>> {
+fn lock(held: &All) -> MutexGuard<'_, HashMap<Id, Kept>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,7 +19,7 @@ pub const MAX_WAITING: usize = 16;
 #[derive(Debug)]
 pub struct Asked {
     pub(super) id: Box<RawValue>,
-    /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
+    /// What it wants: of those that reach a call `elicitation/create`, `sampling/createMessage` or `roots/list`.
     pub method: String,
     /// A JSON object, where it is there.
     pub params: Option<Box<RawValue>>,
