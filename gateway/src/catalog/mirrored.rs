@@ -1,7 +1,7 @@
 //! Parameters of tools that clients mirror into headers (2026-07-28, streamable HTTP, "Custom Headers from Tool
 //! Parameters"): which those are, by the tool's schema.
 //!
-//! Only what `properties` lead to counts, and only strings, integers and booleans. What is annotated in another way
+//! Only what `properties` lead to counts, and only strings, numbers and booleans. What is annotated in another way
 //! is not mirrored.
 
 use std::collections::HashSet;
