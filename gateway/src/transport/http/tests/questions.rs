@@ -138,6 +138,15 @@ fn calls(tool: &str) -> Value {
     request(7, "tools/call", json!({ "name": tool, "arguments": { "a": 1 } }))
 }
 
+/// A session whose client was asked, and the stream on which it was.
+async fn asked_in_session() -> (Served, String, Stream) {
+    let served = start_asking(HttpSettings::default()).await;
+    let token = session(&served, &able()).await;
+    let stream = Stream::of(&served, &in_session(&token, &calls("fake__ask"))).await;
+    until("the question", || stream.messages().len() == 1).await;
+    (served, token, stream)
+}
+
 #[tokio::test]
 async fn with_a_session_questions_come_on_the_stream_of_the_request() {
     let served = start_asking(HttpSettings::default()).await;
@@ -166,10 +175,8 @@ async fn with_a_session_questions_come_on_the_stream_of_the_request() {
 
 #[tokio::test]
 async fn nobody_answers_for_another_session() {
-    let served = start_asking(HttpSettings::default()).await;
-    let (token, other) = (session(&served, &able()).await, session(&served, &able()).await);
-    let stream = Stream::of(&served, &in_session(&token, &calls("fake__ask"))).await;
-    until("the question", || stream.messages().len() == 1).await;
+    let (served, token, stream) = asked_in_session().await;
+    let other = session(&served, &able()).await;
     let id = stream.messages()[0]["id"].clone();
     let answer = json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept" } });
     let foreign = in_session(&other, &answer).send(&served).await;
@@ -180,10 +187,7 @@ async fn nobody_answers_for_another_session() {
 
 #[tokio::test]
 async fn a_client_that_refuses_to_answer_ends_the_call() {
-    let served = start_asking(HttpSettings::default()).await;
-    let token = session(&served, &able()).await;
-    let stream = Stream::of(&served, &in_session(&token, &calls("fake__ask"))).await;
-    until("the question", || stream.messages().len() == 1).await;
+    let (served, token, stream) = asked_in_session().await;
     let error = json!({ "code": -1, "message": "User rejected" });
     let refusal = json!({ "jsonrpc": "2.0", "id": stream.messages()[0]["id"], "error": error });
     assert_eq!(in_session(&token, &refusal).send(&served).await.status, 202);
@@ -227,10 +231,7 @@ async fn a_server_that_asks_for_ever_is_stopped() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_takes_its_questions_along() {
-    let served = start_asking(HttpSettings::default()).await;
-    let token = session(&served, &able()).await;
-    let stream = Stream::of(&served, &in_session(&token, &calls("fake__ask"))).await;
-    until("the question", || stream.messages().len() == 1).await;
+    let (served, token, stream) = asked_in_session().await;
     let answer = json!({ "jsonrpc": "2.0", "id": stream.messages()[0]["id"], "result": {} });
     drop(stream);
     tokio::time::sleep(Duration::from_millis(200)).await;
