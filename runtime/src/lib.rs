@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
-//! | 3 | [`sandbox`], `offers`, [`egress`] |
+//! | 3 | [`sandbox`], `offers`, `held`, [`egress`] |
 //! | 4 | [`wasm`], [`docker`] |
 
 pub mod answer;
@@ -20,6 +20,7 @@ mod capture;
 pub mod docker;
 pub mod egress;
 pub mod events;
+mod held;
 pub mod host;
 pub mod limits;
 pub mod notice;

@@ -1,4 +1,5 @@
-//! From what a server that speaks MCP offers to what is described of it: a container or a component.
+//! From what a server that speaks MCP offers to what is described of it, and from what a call is of to what it is
+//! asked for: a container, a component or a server elsewhere.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -7,8 +8,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::peer::client::Offered;
-use crate::sandbox::{Description, Listed, Naming, Published, Skipped, Tool};
+use crate::peer::client::{self, ClientError, Greeting, List, Offered};
+use crate::peer::{Besides, Conversation, Reference, RequestError, Wanted};
+use crate::sandbox::{
+    CallError, Content, Description, Listed, Naming, Outcome, Published, Skipped, Target, Tool,
+};
 use crate::wit::check_tool_name;
 
 #[derive(Deserialize)]
@@ -41,15 +45,71 @@ pub(crate) struct Offers {
     pub(crate) templates: Vec<Offered>,
 }
 
+/// Asks a server for all that it offers, as far as it says that it has such things.
+pub(crate) async fn listed(
+    server: &impl Conversation,
+    can: &Greeting,
+    besides: &Besides,
+) -> Result<Offers, ClientError> {
+    let list = async |is_there: bool, list: List| match is_there {
+        true => client::list(server, list, besides).await,
+        false => Ok(Vec::new()),
+    };
+    Ok(Offers {
+        tools: list(can.tools, List::Tools).await?,
+        prompts: list(can.prompts, List::Prompts).await?,
+        resources: list(can.resources, List::Resources).await?,
+        // Many who have resources know nothing of templates.
+        templates: match list(can.resources, List::Templates).await {
+            Err(ClientError::Request { cause: RequestError::Refused(_), .. }) => Vec::new(),
+            templates => templates?,
+        },
+    })
+}
+
+/// What a server that completes nothing is taken to answer.
+pub(crate) fn nothing_to_complete() -> Result<Box<RawValue>, CallError> {
+    let none = RawValue::from_string(r#"{"completion":{"values":[]}}"#.to_owned());
+    none.map_err(|error| CallError::Internal(error.to_string()))
+}
+
+/// What a call is of, by the server's own names; `None` for an index that it does not have.
+pub(crate) fn wanted(description: &Description, target: &Target) -> Option<Wanted> {
+    let Description { tools, prompts, templates, .. } = description;
+    let prompt = |prompt: usize| Some(prompts.get(prompt)?.key.clone());
+    Some(match target {
+        Target::Tool(tool) => Wanted::Tool(tools.get(*tool)?.function.clone()),
+        Target::Prompt(index) => Wanted::Prompt(prompt(*index)?),
+        Target::Resource(uri) => Wanted::Resource(uri.clone()),
+        Target::Subscription(uri) => Wanted::Subscription(uri.clone()),
+        Target::Completion(Reference::Prompt(index)) => {
+            Wanted::Completion(Reference::Prompt(prompt(*index)?))
+        }
+        Target::Completion(Reference::Template(template)) => {
+            Wanted::Completion(Reference::Template(templates.get(*template)?.key.clone()))
+        }
+    })
+}
+
+/// The outcome that a result is, of up to `limit` bytes.
+pub(crate) fn outcome(message: Box<RawValue>, limit: u64) -> Result<Outcome, CallError> {
+    if message.get().len() as u64 > limit {
+        return Err(CallError::Output { limit });
+    }
+    let is_error = client::is_error(&message)
+        .map_err(|why| CallError::Trap(format!("the server's result makes no sense: {why}")))?;
+    Ok(Outcome { is_error, content: Content::Message(message) })
+}
+
 /// What a server offers, those of its tools that are to be, under the names that they are to have. A tool
 /// without a schema is told, and left out.
 pub(crate) fn describe(offers: Offers, naming: &Naming) -> Result<Description, NoSuchTool> {
     let rename = &naming.rename;
     let mut description = Description {
         speaks_mcp: true,
-        prompts: listed(offers.prompts, "name"),
-        resources: listed(offers.resources, "uri"),
-        templates: listed(offers.templates, "uriTemplate"),
+        prompts: entries(offers.prompts, "name"),
+        resources: entries(offers.resources, "uri"),
+        templates: entries(offers.templates, "uriTemplate"),
         ..Description::default()
     };
     let mut renamed = Vec::new();
@@ -69,7 +129,7 @@ pub(crate) fn describe(offers: Offers, naming: &Naming) -> Result<Description, N
 }
 
 /// Entries by their keys, of which the member `key` is the JSON text.
-fn listed(offered: Vec<Offered>, key: &str) -> Vec<Listed> {
+fn entries(offered: Vec<Offered>, key: &str) -> Vec<Listed> {
     let one = |offered: Offered| {
         let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(offered.json.get()).ok()?;
         let name = place(members.get(key)?, offered.json.get());

@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 use crate::answer::{Json, Text};
 use crate::events::{Backend, CallId, Observer};
 use crate::notice::Notices;
-pub use crate::peer::client::Reference;
+pub use crate::peer::Reference;
 
 /// A prepared server: describes its tools, runs calls. Every call starts from a fresh state and
 /// leaves none.

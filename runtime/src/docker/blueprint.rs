@@ -10,10 +10,11 @@ use super::engine::DockerEngine;
 use super::error::StartError;
 use super::facts::{self, Fact};
 use super::outlet::{Outlet, Pass};
-use super::output::{News, Output};
+use super::output::Output;
 use super::owner::Owner;
 use super::spec::{self, Wanted};
 use crate::events::Observer;
+use crate::peer::News;
 use crate::policy::Policy;
 use crate::secret::Shield;
 

@@ -16,9 +16,9 @@ use super::outlet::Pass;
 use super::output::{Belonging, Output};
 use crate::events::Observer;
 use crate::notice::Notices;
-use crate::offers::Offers;
-use crate::peer::client::{self, ClientError, Greeting, List, Reference};
-use crate::peer::{Asked, Ended, Listening, RequestError};
+use crate::offers::{Offers, listed, nothing_to_complete};
+use crate::peer::client::{self, ClientError, Greeting};
+use crate::peer::{Asked, Besides, Conversation, Ended, Listening, RequestError, Wanted};
 use crate::sandbox::CallError;
 
 /// How long an engine may take to note that a container has ended.
@@ -93,28 +93,11 @@ impl Instance {
 
     /// All that it offers, as far as it says that it has such things.
     pub(super) async fn offers(&self, within: Duration) -> Result<Offers, StartError> {
-        match timeout(within, self.listed()).await {
+        match timeout(within, listed(self.container.session(), &self.can, &Besides::default())).await {
             Ok(Ok(offers)) => Ok(offers),
             Ok(Err(error)) => Err(self.failed(error).await),
             Err(_) => Err(StartError::Silent { after: within }),
         }
-    }
-
-    async fn listed(&self) -> Result<Offers, ClientError> {
-        let list = async |is_there: bool, list: List| match is_there {
-            true => client::list(self.container.session(), list).await,
-            false => Ok(Vec::new()),
-        };
-        Ok(Offers {
-            tools: list(self.can.tools, List::Tools).await?,
-            prompts: list(self.can.prompts, List::Prompts).await?,
-            resources: list(self.can.resources, List::Resources).await?,
-            // Many who have resources know nothing of templates.
-            templates: match list(self.can.resources, List::Templates).await {
-                Err(ClientError::Request { cause: RequestError::Refused(_), .. }) => Vec::new(),
-                templates => templates?,
-            },
-        })
     }
 
     /// From now on what the server prints belongs to a call.
@@ -130,52 +113,24 @@ impl Instance {
         }
     }
 
-    /// Runs a tool.
-    pub(super) async fn call(
+    /// Asks for something that a call wants. A server that completes nothing knows no values.
+    pub(super) async fn ask(
         &self,
-        tool: &str,
+        wanted: &Wanted,
         arguments: &RawValue,
+        besides: Besides,
         listening: Listening,
     ) -> Result<Box<RawValue>, CallError> {
-        self.result(client::call(self.container.session(), tool, arguments, listening).await).await
-    }
-
-    /// Asks for a prompt.
-    pub(super) async fn prompt(
-        &self,
-        name: &str,
-        arguments: &RawValue,
-        listening: Listening,
-    ) -> Result<Box<RawValue>, CallError> {
-        self.result(client::prompt(self.container.session(), name, arguments, listening).await).await
-    }
-
-    /// Asks what an argument may be. A server that completes nothing knows no values.
-    pub(super) async fn complete(
-        &self,
-        reference: Reference<&str>,
-        arguments: &RawValue,
-    ) -> Result<Box<RawValue>, CallError> {
-        if !self.can.completions {
-            let none = RawValue::from_string(r#"{"completion":{"values":[]}}"#.to_owned());
-            return none.map_err(|error| CallError::Internal(error.to_string()));
+        if matches!(wanted, Wanted::Completion(_)) && !self.can.completions {
+            return nothing_to_complete();
         }
-        self.result(client::complete(self.container.session(), reference, arguments).await).await
-    }
-
-    /// Asks for a resource.
-    pub(super) async fn resource(&self, uri: &str, listening: Listening) -> Result<Box<RawValue>, CallError> {
-        self.result(client::resource(self.container.session(), uri, listening).await).await
+        let request = wanted.request(arguments, besides);
+        self.result(self.container.session().ask(request, listening).await).await
     }
 
     /// Answers what the server asked.
     pub(super) fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>) {
         self.container.session().answer(asked, answer);
-    }
-
-    /// Asks to be told when a resource changes.
-    pub(super) async fn subscribe(&self, uri: &str) -> Result<Box<RawValue>, CallError> {
-        self.result(client::subscribe(self.container.session(), uri).await).await
     }
 
     async fn result(&self, answer: Result<Box<RawValue>, RequestError>) -> Result<Box<RawValue>, CallError> {

@@ -15,7 +15,6 @@ mod container;
 mod engine;
 mod error;
 mod facts;
-mod held;
 mod image;
 mod instance;
 mod leftover;

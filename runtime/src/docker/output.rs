@@ -3,13 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use tokio::sync::{Notify, broadcast};
-
 use crate::capture::Capture;
 use crate::events::{Denial, MAX_DENIALS, Observer, Stdio};
-use crate::peer::{Listener, Notification};
+use crate::peer::{Listener, News, Notification};
 use crate::secret::Shield;
 
 /// After that time a container that several calls share may print as much again.
@@ -17,36 +13,6 @@ const RENEWED: Duration = Duration::from_secs(60);
 
 /// Bytes of what was printed last that are kept, to say why a container ended.
 const LAST: usize = 512;
-
-/// The methods by which a server says that it offers something else now.
-const CHANGED: [&str; 3] = [
-    "notifications/tools/list_changed",
-    "notifications/prompts/list_changed",
-    "notifications/resources/list_changed",
-];
-
-/// The method by which it says that a resource has changed.
-const UPDATED: &str = "notifications/resources/updated";
-
-/// Bytes of a resource's URI. Against memory filled by a server that makes them up.
-const MAX_URI: usize = 4096;
-
-/// Changes that wait to be told. Against the same; who is slow misses some.
-const MAX_UPDATES: usize = 256;
-
-/// What the containers of a server say of what they offer.
-pub(super) struct News {
-    /// It is something else now.
-    pub(super) changed: Notify,
-    /// The resource of that URI has changed.
-    pub(super) updated: broadcast::Sender<Arc<str>>,
-}
-
-impl Default for News {
-    fn default() -> Self {
-        Self { changed: Notify::new(), updated: broadcast::Sender::new(MAX_UPDATES) }
-    }
-}
 
 /// Hears one container.
 pub(super) struct Output {
@@ -153,26 +119,9 @@ impl Drop for Belonging {
     }
 }
 
-/// The URI of a resource that has changed.
-fn updated(params: &RawValue) -> Option<Arc<str>> {
-    #[derive(Deserialize)]
-    struct Updated {
-        uri: String,
-    }
-    let Updated { uri } = serde_json::from_str(params.get()).ok()?;
-    (uri.len() <= MAX_URI).then(|| uri.into())
-}
-
 impl Listener for Output {
     fn notified(&self, notification: &Notification) {
-        if CHANGED.contains(&notification.method.as_str()) {
-            self.news.changed.notify_one();
-        } else if notification.method == UPDATED
-            && let Some(uri) = notification.params.as_deref().and_then(updated)
-        {
-            // Fails where nobody listens.
-            let _ = self.news.updated.send(uri);
-        }
+        self.news.tell(notification);
     }
 
     fn noise(&self, line: &[u8]) {
@@ -217,22 +166,6 @@ mod tests {
             Output::new(Arc::clone(&heard) as Arc<dyn Observer>, limit, Shield::default(), Arc::default()),
             heard,
         )
-    }
-
-    #[test]
-    fn a_resource_that_changes_is_told_by_its_uri() {
-        let (output, _) = output(1000);
-        let mut updates = output.news.updated.subscribe();
-        let mut tell = |params: &str| {
-            let params = RawValue::from_string(params.to_owned()).ok();
-            output.notified(&Notification { method: UPDATED.to_owned(), params });
-            updates.try_recv().ok()
-        };
-        assert_eq!(tell(r#"{"uri":"a:b","x":1}"#).as_deref(), Some("a:b"));
-        let long = format!(r#"{{"uri":"{}"}}"#, "x".repeat(MAX_URI + 1));
-        for odd in ["{}", r#"{"uri":7}"#, "[]", &long] {
-            assert_eq!(tell(odd), None, "{odd}");
-        }
     }
 
     #[test]

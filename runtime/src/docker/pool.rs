@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, Notify, OwnedSemaphorePermit};
 use tokio::time::sleep;
@@ -17,6 +18,8 @@ use super::error::StartError;
 use super::instance::Instance;
 use super::output::Belonging;
 use super::trouble::Trouble;
+use crate::held;
+use crate::peer::Asked;
 use crate::sandbox::SessionId;
 
 /// How often a pool looks after what it keeps.
@@ -91,6 +94,12 @@ pub(super) struct Place {
     pub(super) shared: bool,
     pool: Arc<Shared>,
     ended: bool,
+}
+
+impl held::Place for Place {
+    fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>) {
+        self.instance.answer(asked, answer);
+    }
 }
 
 impl Pool {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::{sleep, timeout_at};
 
@@ -13,24 +12,23 @@ use super::blueprint::Blueprint;
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
 use super::facts::Fact;
-use super::held::{Held, Running, Step};
 use super::image::{self, Image, Pulled};
 use super::instance::Instance;
 use super::outlet::Outlet;
-use super::output::{News, Output};
+use super::output::Output;
 use super::owner::Owner;
-use super::pool::{Lifetime, Pool, PoolSettings};
-use super::spec::{USER, Wanted};
+use super::pool::{Lifetime, Place, Pool, PoolSettings};
+use super::spec::{self, USER};
 use crate::artifact::Artifacts;
 use crate::egress::Egress;
 use crate::events::{Backend, Observer};
+use crate::held::{Held, Running, Step};
 use crate::notice;
-use crate::offers::describe;
-use crate::peer::{ClientCapabilities, Listening, MAX_WAITING, client};
+use crate::offers::{describe, outcome, wanted};
+use crate::peer::request::trace;
+use crate::peer::{Besides, ClientCapabilities, Listening, MAX_WAITING, News, Wanted};
 use crate::policy::Policy;
-use crate::sandbox::{
-    CallError, Content, Description, Invocation, Naming, Outcome, Reference, Sandbox, Target,
-};
+use crate::sandbox::{CallError, Content, Description, Invocation, Naming, Outcome, Sandbox, Target};
 use crate::secret::Shield;
 
 /// Time between two looks at the tools of a server that says that they change. Against one that says so
@@ -123,7 +121,7 @@ struct Own {
     message: usize,
     pool: Pool,
     /// Calls that wait for their clients.
-    held: Held,
+    held: Held<Place>,
     /// What it says of what it offers.
     news: Arc<News>,
     /// Whether a container is there after its call.
@@ -149,7 +147,7 @@ impl DockerServer {
         let outlet = Outlet::open(engine, &owner, &image.id, &policy, &egress.for_server(), heard).await?;
         let blueprint = Blueprint {
             engine: engine.clone(),
-            wanted: wanted(&options, &image),
+            wanted: container(&options, &image),
             policy: Arc::clone(&policy),
             owner,
             outlet,
@@ -190,23 +188,6 @@ impl DockerServer {
         &self.own.image
     }
 
-    fn wanted(&self, target: &Target) -> Option<Asked> {
-        let Description { tools, prompts, templates, .. } = &self.description;
-        let prompt = |prompt: usize| Some(prompts.get(prompt)?.key.clone());
-        Some(match target {
-            Target::Tool(tool) => Asked::Tool(tools.get(*tool)?.function.clone()),
-            Target::Prompt(index) => Asked::Prompt(prompt(*index)?),
-            Target::Resource(uri) => Asked::Resource(uri.clone()),
-            Target::Subscription(uri) => Asked::Subscription(uri.clone()),
-            Target::Completion(Reference::Prompt(index)) => {
-                Asked::Completion(Reference::Prompt(prompt(*index)?))
-            }
-            Target::Completion(Reference::Template(template)) => {
-                Asked::Completion(Reference::Template(templates.get(*template)?.key.clone()))
-            }
-        })
-    }
-
     /// What its containers start with.
     #[must_use]
     pub fn facts(&self) -> &[Fact] {
@@ -214,8 +195,8 @@ impl DockerServer {
     }
 }
 
-fn wanted(options: &DockerOptions, image: &Image) -> Wanted {
-    Wanted {
+fn container(options: &DockerOptions, image: &Image) -> spec::Wanted {
+    spec::Wanted {
         image: image.id.clone(),
         volumes: image.volumes.clone(),
         command: options.command.clone(),
@@ -228,7 +209,7 @@ fn wanted(options: &DockerOptions, image: &Image) -> Wanted {
 
 impl Own {
     /// One round of a call: from its beginning, or from where it asked, to its end or to where it asks.
-    async fn run(&self, wanted: Asked, invocation: &mut Invocation) -> Result<Outcome, CallError> {
+    async fn run(&self, wanted: Wanted, invocation: &mut Invocation) -> Result<Outcome, CallError> {
         let state = invocation.dialogue.state.take();
         let mut running = match state {
             Some(state) => {
@@ -245,7 +226,7 @@ impl Own {
         match running.go_on(able.unwrap_or_default()).await {
             Step::Done(answer) => {
                 running.place.ended(belonging);
-                self.outcome(answer?)
+                outcome(answer?, self.policy.limits.output)
             }
             Step::Asks => {
                 let questions = self.held.keep(running)?;
@@ -255,8 +236,8 @@ impl Own {
     }
 
     /// Sends a call to its container.
-    async fn begin(&self, wanted: Asked, invocation: &Invocation) -> Result<Running, CallError> {
-        if matches!(wanted, Asked::Subscription(_)) && !self.lasts {
+    async fn begin(&self, wanted: Wanted, invocation: &Invocation) -> Result<Running<Place>, CallError> {
+        if matches!(wanted, Wanted::Subscription(_)) && !self.lasts {
             return Err(unwatched());
         }
         let place = self.pool.enter(invocation.session).await.map_err(unavailable)?;
@@ -266,34 +247,12 @@ impl Own {
         }
         let (asks, questions) = mpsc::channel(MAX_WAITING);
         let (instance, arguments) = (Arc::clone(&place.instance), invocation.arguments.clone());
-        let trace = invocation.dialogue.meta.as_deref().map(client::trace).unwrap_or_default();
-        let listening = Listening { notices, questions: Some(asks), trace };
-        let answer = Box::pin(async move {
-            match wanted {
-                Asked::Tool(function) => instance.call(&function, &arguments, listening).await,
-                Asked::Prompt(name) => instance.prompt(&name, &arguments, listening).await,
-                Asked::Resource(uri) => instance.resource(&uri, listening).await,
-                Asked::Subscription(uri) => instance.subscribe(&uri).await,
-                Asked::Completion(Reference::Prompt(name)) => {
-                    instance.complete(Reference::Prompt(&name), &arguments).await
-                }
-                Asked::Completion(Reference::Template(template)) => {
-                    instance.complete(Reference::Template(&template), &arguments).await
-                }
-            }
-        });
+        let meta = invocation.dialogue.meta.as_deref().map(trace).unwrap_or_default();
+        let besides = Besides { meta, ..Besides::default() };
+        let listening = Listening { notices, questions: Some(asks) };
+        let answer = Box::pin(async move { instance.ask(&wanted, &arguments, besides, listening).await });
         let _lease = Arc::clone(&invocation.lease);
         Ok(Running { place, answer, questions, asked: Vec::new(), _lease })
-    }
-
-    fn outcome(&self, message: Box<RawValue>) -> Result<Outcome, CallError> {
-        let limit = self.policy.limits.output;
-        if message.get().len() as u64 > limit {
-            return Err(CallError::Output { limit });
-        }
-        let is_error = client::is_error(&message)
-            .map_err(|why| CallError::Trap(format!("the server's result makes no sense: {why}")))?;
-        Ok(Outcome { is_error, content: Content::Message(message) })
     }
 
     /// What is offered now; `None` while there is no container to ask.
@@ -302,15 +261,6 @@ impl Own {
         let offers = instance.offers(self.start).await;
         Some(offers.and_then(|offers| Ok(describe(offers, &self.naming)?)))
     }
-}
-
-/// What a server is asked for, by its own name of it.
-enum Asked {
-    Tool(String),
-    Prompt(String),
-    Resource(String),
-    Subscription(String),
-    Completion(Reference<String>),
 }
 
 fn unwatched() -> CallError {
@@ -339,7 +289,7 @@ impl Sandbox for DockerServer {
     }
 
     async fn call(&self, mut invocation: Invocation) -> Result<Outcome, CallError> {
-        let wanted = self.wanted(&invocation.target);
+        let wanted = wanted(&self.description, &invocation.target);
         let wanted =
             wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
         let mut account = Account::open(&invocation, Backend::Docker);

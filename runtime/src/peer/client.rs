@@ -1,4 +1,4 @@
-//! What we ask of an MCP server: that it begins, what tools it has, and to run one.
+//! What we ask of an MCP server outside of calls: that it begins, and what it offers.
 //!
 //! Tools and results stay the text that they are: what we read of them are copies of a few members.
 
@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::session::{Listening, RequestError, Session};
-use crate::notice::{Level, Notices};
+use super::conversation::Conversation;
+use super::request::{Besides, Request, quoted};
+use super::session::{Listening, RequestError};
+use crate::notice::Level;
 
 /// Revisions that begin with `initialize`, newest first. A later one has no such beginning.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
@@ -38,15 +40,6 @@ pub struct Greeting {
     pub completions: bool,
     /// Whether it sends log messages, from a level on that it is told.
     pub logging: bool,
-}
-
-/// Of what an argument is to be completed, by its name or by what stands for that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reference<N> {
-    /// Of a prompt.
-    Prompt(N),
-    /// Of a template of resources.
-    Template(N),
 }
 
 /// A list that a server may have.
@@ -220,21 +213,21 @@ pub fn entries(list: List, array: &str) -> Result<Vec<Offered>, ClientError> {
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn initialize(session: &Session) -> Result<Greeting, ClientError> {
+pub async fn initialize(server: &impl Conversation) -> Result<Greeting, ClientError> {
     const METHOD: &str = "initialize";
     let params = format!(
         r#"{{"protocolVersion":"{}","capabilities":{ABLE},"clientInfo":{{"name":"toolgate","version":"{}"}}}}"#,
         REVISIONS[0],
         env!("CARGO_PKG_VERSION")
     );
-    let answer = ask(session, METHOD, &params).await?;
+    let answer = ask(server, Request::new(METHOD, params)).await?;
     let initialized: Initialized = read(METHOD, &answer)?;
     if !REVISIONS.contains(&initialized.protocol_version.as_str()) {
         let mut revision = initialized.protocol_version;
         revision.truncate(revision.floor_char_boundary(32));
         return Err(ClientError::Revision(revision));
     }
-    session.notify("notifications/initialized", "{}");
+    server.tell("notifications/initialized", "{}").await;
     let can = initialized.capabilities;
     Ok(Greeting {
         revision: initialized.protocol_version,
@@ -246,14 +239,19 @@ pub async fn initialize(session: &Session) -> Result<Greeting, ClientError> {
     })
 }
 
-/// All of a list, page after page.
+/// All of a list, page after page. Each request has along what is `besides`.
 ///
 /// # Errors
 /// See [`ClientError`].
-pub async fn list(session: &Session, list: List) -> Result<Vec<Offered>, ClientError> {
+pub async fn list(
+    server: &impl Conversation,
+    list: List,
+    besides: &Besides,
+) -> Result<Vec<Offered>, ClientError> {
     let (mut entries, mut bytes, mut params) = (Vec::new(), 0, "{}".to_owned());
     for _ in 0..MAX_PAGES {
-        let answer = ask(session, list.method(), &params).await?;
+        let request = Request::new(list.method(), params).with(besides.clone());
+        let answer = ask(server, request).await?;
         bytes += answer.get().len();
         let mut page: Page<'_> = read(list.method(), &answer)?;
         for entry in list.of(&mut page)? {
@@ -269,115 +267,6 @@ pub async fn list(session: &Session, list: List) -> Result<Vec<Offered>, ClientE
         params = format!("{{\"cursor\":{}}}", quoted(&cursor));
     }
     Err(list.endless(format!("{MAX_PAGES} pages")))
-}
-
-/// Runs a tool, of which `arguments` is a JSON object. The result is one, too. What the server tells and asks meanwhile
-/// goes to who is `listening`.
-///
-/// # Errors
-/// See [`RequestError`].
-pub async fn call(
-    session: &Session,
-    tool: &str,
-    arguments: &RawValue,
-    listening: Listening,
-) -> Result<Box<RawValue>, RequestError> {
-    let meta = meta(&listening);
-    let params =
-        |id: u64| format!("{{\"name\":{},\"arguments\":{}{}}}", quoted(tool), arguments.get(), meta(id));
-    session.request_with("tools/call", params, listening).await
-}
-
-/// Asks for a prompt, of which `arguments` is a JSON object of strings.
-///
-/// # Errors
-/// See [`RequestError`].
-pub async fn prompt(
-    session: &Session,
-    name: &str,
-    arguments: &RawValue,
-    listening: Listening,
-) -> Result<Box<RawValue>, RequestError> {
-    let meta = meta(&listening);
-    let params =
-        |id: u64| format!("{{\"name\":{},\"arguments\":{}{}}}", quoted(name), arguments.get(), meta(id));
-    session.request_with("prompts/get", params, listening).await
-}
-
-/// Asks for a resource.
-///
-/// # Errors
-/// See [`RequestError`].
-pub async fn resource(
-    session: &Session,
-    uri: &str,
-    listening: Listening,
-) -> Result<Box<RawValue>, RequestError> {
-    let meta = meta(&listening);
-    let params = |id: u64| format!("{{\"uri\":{}{}}}", quoted(uri), meta(id));
-    session.request_with("resources/read", params, listening).await
-}
-
-/// The metadata of a request of that id, with the comma before it; nothing where there is none.
-fn meta(listening: &Listening) -> impl Fn(u64) -> String + use<> {
-    let has_progress = listening.notices.as_ref().is_some_and(Notices::progress);
-    let trace = listening.trace.clone();
-    move |id| {
-        let token = if has_progress { format!("\"progressToken\":{id}") } else { String::new() };
-        let comma = if token.is_empty() || trace.is_empty() { "" } else { "," };
-        match token.is_empty() && trace.is_empty() {
-            true => String::new(),
-            false => format!(",\"_meta\":{{{token}{comma}{trace}}}"),
-        }
-    }
-}
-
-/// Which trace a request is a part of, of its metadata: members as JSON text, without braces.
-pub(crate) fn trace(meta: &RawValue) -> String {
-    #[derive(Default, Deserialize)]
-    struct Trace<'a> {
-        #[serde(borrow, default)]
-        traceparent: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        tracestate: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        baggage: Option<&'a RawValue>,
-    }
-    let Trace { traceparent, tracestate, baggage } = serde_json::from_str(meta.get()).unwrap_or_default();
-    let members = [("traceparent", traceparent), ("tracestate", tracestate), ("baggage", baggage)];
-    let members = members.into_iter().filter_map(|(name, value)| Some(format!("\"{name}\":{}", value?)));
-    members.collect::<Vec<_>>().join(",")
-}
-
-/// Asks to be told when a resource changes.
-///
-/// # Errors
-/// See [`RequestError`].
-pub async fn subscribe(session: &Session, uri: &str) -> Result<Box<RawValue>, RequestError> {
-    session.request("resources/subscribe", &format!("{{\"uri\":{}}}", quoted(uri))).await
-}
-
-/// Asks which values an argument may have. `arguments` is a JSON object of the other members of the request.
-///
-/// # Errors
-/// See [`RequestError`].
-pub async fn complete(
-    session: &Session,
-    reference: Reference<&str>,
-    arguments: &RawValue,
-) -> Result<Box<RawValue>, RequestError> {
-    session.request("completion/complete", &completion(reference, arguments)).await
-}
-
-/// The parameters of such a request.
-pub(crate) fn completion(reference: Reference<&str>, arguments: &RawValue) -> String {
-    let (kind, member, name) = match reference {
-        Reference::Prompt(name) => ("ref/prompt", "name", name),
-        Reference::Template(template) => ("ref/resource", "uri", template),
-    };
-    let members = arguments.get().trim_start_matches('{').trim_start();
-    let comma = if members.starts_with('}') { "" } else { "," };
-    format!("{{\"ref\":{{\"type\":\"{kind}\",\"{member}\":{}}}{comma}{members}", quoted(name))
 }
 
 /// What we read of a result.
@@ -403,22 +292,24 @@ pub(crate) fn is_error(result: &RawValue) -> Result<bool, String> {
 ///
 /// # Errors
 /// See [`RequestError`].
-pub async fn set_level(session: &Session, level: Level) -> Result<(), RequestError> {
+pub async fn set_level(server: &impl Conversation, level: Level) -> Result<(), RequestError> {
     let params = format!("{{\"level\":\"{}\"}}", level.as_str());
-    session.request("logging/setLevel", &params).await.map(drop)
+    server.ask(Request::new("logging/setLevel", params), Listening::default()).await.map(drop)
 }
 
-async fn ask(session: &Session, method: &'static str, params: &str) -> Result<Box<RawValue>, ClientError> {
-    session.request(method, params).await.map_err(|cause| ClientError::Request { method, cause })
+/// Sends a request that nobody listens to.
+///
+/// # Errors
+/// [`ClientError::Request`].
+pub async fn ask(server: &impl Conversation, request: Request) -> Result<Box<RawValue>, ClientError> {
+    let method = request.method;
+    let answer = server.ask(request, Listening::default()).await;
+    answer.map_err(|cause| ClientError::Request { method, cause })
 }
 
 fn read<'a, T: Deserialize<'a>>(method: &'static str, answer: &'a RawValue) -> Result<T, ClientError> {
     serde_json::from_str(answer.get())
         .map_err(|error| ClientError::Answer { method, cause: error.to_string() })
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

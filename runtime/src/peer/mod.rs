@@ -1,15 +1,25 @@
-//! An MCP server that we are the client of, over lines of text: what containers, and later servers
-//! elsewhere, have in common. Knows no process and no socket.
+//! An MCP server that we are the client of: what containers and servers elsewhere have in common. Knows no process and
+//! no socket.
+//!
+//! `conversation` what one is to whoever asks · `request` what is asked for · `client` what every server is asked ·
+//! `session` over lines of text, with `lines`, `message`, and whom `notices` and what is `asked` are for ·
+//! `news` what a server offers has changed · `capabilities` of clients
 
 mod asked;
 mod capabilities;
 pub mod client;
+mod conversation;
 mod lines;
 pub(crate) mod message;
+mod news;
 mod notices;
+pub(crate) mod request;
 mod session;
 
 pub use asked::{Asked, MAX_WAITING, Questions};
 pub use capabilities::ClientCapabilities;
+pub use conversation::Conversation;
 pub use message::{Notification, Refusal};
+pub(crate) use news::News;
+pub use request::{Besides, Reference, Request, Wanted};
 pub use session::{Ended, Listener, Listening, RequestError, Session};

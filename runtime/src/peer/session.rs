@@ -83,8 +83,6 @@ pub struct Listening {
     pub notices: Option<Notices>,
     /// Hears what it asks; `None` where nobody can be asked.
     pub questions: Option<Questions>,
-    /// Members of the request's metadata, JSON text without braces: which trace it is a part of.
-    pub trace: String,
 }
 
 /// A request without an answer.
@@ -217,7 +215,7 @@ impl Session {
         }
         state.last += 1;
         let (id, (sender, receiver)) = (state.last, oneshot::channel());
-        let Listening { notices, questions, .. } = listening;
+        let Listening { notices, questions } = listening;
         state.pending.insert(id, Pending { answer: sender, notices, questions });
         Ok((id, lines, receiver))
     }

@@ -21,7 +21,7 @@ pub fn peer(data: &[u8]) -> Reached {
     let heard = Arc::new(Heard::default());
     let (session, mut lines) = Session::new(LIMIT, Arc::clone(&heard) as Arc<dyn Listener>);
     let (notices, mut told) = Notices::wanted(true, Some(Level::Debug));
-    let listening = Listening { notices: Some(notices), questions: None, trace: String::new() };
+    let listening = Listening { notices: Some(notices), questions: None };
     let mut request = pin!(session.request_with("tools/call", |_| "{}".to_owned(), listening));
     let mut context = Context::from_waker(Waker::noop());
     assert!(request.as_mut().poll(&mut context).is_pending(), "nothing was answered yet");

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use crate::peer::Listening;
 
-use super::{ClientError, List, Reference, call, completion, initialize, list, trace};
+use super::{ClientError, List, initialize, list};
 use crate::notice::Notices;
+use crate::peer::request::{completion, trace};
+use crate::peer::{Besides, Conversation, Reference, Wanted};
 use crate::peer::{Listener, Notification, Session};
 
 struct Deaf;
@@ -34,7 +36,7 @@ fn server(result: impl Fn(&str, &Value) -> Option<String> + Send + 'static) -> S
 }
 
 async fn tools(session: &Session) -> Result<Vec<super::Offered>, ClientError> {
-    list(session, List::Tools).await
+    list(session, List::Tools, &Besides::default()).await
 }
 
 fn always(result: &'static str) -> Session {
@@ -110,7 +112,8 @@ async fn arguments_go_and_results_come_as_they_are_written() {
         Some(format!(r#"{{"content":[], "big":18446744073709551616.10, "echo":{}}}"#, params["arguments"]))
     });
     let arguments = RawValue::from_string("{\"a\":\n[1,  2]}".to_owned()).unwrap();
-    let result = call(&session, "a \"tool\"", &arguments, Listening::default()).await.unwrap();
+    let request = Wanted::Tool("a \"tool\"".to_owned()).request(&arguments, Besides::default());
+    let result = session.ask(request, Listening::default()).await.unwrap();
     assert_eq!(result.get(), r#"{"content":[], "big":18446744073709551616.10, "echo":{"a":[1,2]}}"#);
 }
 
@@ -120,8 +123,9 @@ async fn a_server_learns_the_trace_and_nothing_else_of_the_metadata() {
     let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
     let given = async |meta: &str, progress: bool| {
         let notices = progress.then(|| Notices::wanted(true, None).0);
-        let listening = Listening { notices, questions: None, trace: trace(&raw(meta)) };
-        let result = call(&session, "a", &raw("{}"), listening).await.unwrap();
+        let besides = Besides { meta: trace(&raw(meta)), ..Besides::default() };
+        let request = Wanted::Tool("a".to_owned()).request(&raw("{}"), besides);
+        let result = session.ask(request, Listening { notices, questions: None }).await.unwrap();
         serde_json::from_str::<Value>(result.get()).unwrap()["given"].clone()
     };
     let meta = r#"{"traceparent":"00-1","baggage":"b","io.modelcontextprotocol/clientInfo":{},"x":1}"#;
@@ -139,12 +143,13 @@ async fn each_list_has_its_own_member_and_key() {
         (List::Templates, r#"{"resourceTemplates":[{"uriTemplate":"a","name":"b"}]}"#),
     ];
     for (of, answer) in lists {
-        let entries = list(&always(answer), of).await.unwrap();
+        let entries = list(&always(answer), of, &Besides::default()).await.unwrap();
         assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["a"], "{answer}");
-        let error = list(&always(r#"{"tools":[]}"#), of).await.unwrap_err();
+        let error = list(&always(r#"{"tools":[]}"#), of, &Besides::default()).await.unwrap_err();
         assert!(error.to_string().contains("missing field"), "{error}");
     }
-    let error = list(&always(r#"{"resources":[{"name":"b"}]}"#), List::Resources).await.unwrap_err();
+    let nameless = always(r#"{"resources":[{"name":"b"}]}"#);
+    let error = list(&nameless, List::Resources, &Besides::default()).await.unwrap_err();
     assert!(error.to_string().contains("missing field `uri`"), "{error}");
 }
 

@@ -109,7 +109,7 @@ async fn what_the_server_asks_is_answered_without_being_offered() {
 fn ask_and_be_asked(session: &Session) -> mpsc::Receiver<Asked> {
     let (questions, asked) = mpsc::channel(1);
     let session = session.clone();
-    let listening = Listening { notices: None, questions: Some(questions), trace: String::new() };
+    let listening = Listening { notices: None, questions: Some(questions) };
     let params = |_| "{}".to_owned();
     tokio::spawn(async move { session.request_with("tools/call", params, listening).await.map(drop) });
     asked
@@ -154,7 +154,7 @@ fn told(reader: &mut mpsc::Receiver<Notice>) -> Vec<String> {
 fn ask_and_listen(session: &Session) -> mpsc::Receiver<Notice> {
     let (notices, reader) = Notices::wanted(true, Some(Level::Info));
     let session = session.clone();
-    let listening = Listening { notices: Some(notices), questions: None, trace: String::new() };
+    let listening = Listening { notices: Some(notices), questions: None };
     let params = |id| format!("{{\"_meta\":{{\"progressToken\":{id}}}}}");
     tokio::spawn(async move { session.request_with("tools/call", params, listening).await.map(drop) });
     reader

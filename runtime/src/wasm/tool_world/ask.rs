@@ -7,8 +7,10 @@ use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower};
 use super::wire;
 use super::{Entry, World};
 use crate::offers::Offers;
-use crate::peer::client::{self, List, Offered, Reference};
+use crate::peer::Reference;
+use crate::peer::client::{self, List, Offered};
 use crate::peer::message::MAX_DATA;
+use crate::peer::request::completion;
 use crate::sandbox::{CallError, Content, Description, Dialogue, Outcome, Questions, Target};
 use crate::wasm::instances::Linked;
 use crate::wasm::state::State;
@@ -42,7 +44,7 @@ enum What {
 
 impl What {
     fn completion(reference: Reference<&str>, arguments: &RawValue) -> Self {
-        Self::Completion { params: client::completion(reference, arguments) }
+        Self::Completion { params: completion(reference, arguments) }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Calls of containers that ask their client before they go on, and wait for that.
+//! Calls of servers that ask their client before they go on, and wait for that.
 //!
-//! A container asks in the middle of a call, which goes on with the answer. Our client may hear of the question by the
-//! result of its request, and answer with the next; so meanwhile the call is held here, with its place in the container
-//! and the memory that was set aside for it. Whoever knows its id goes on with it, and the gateway sees to it that
+//! A server asks in the middle of a call, which goes on with the answer. Our client may hear of the question by the
+//! result of its request, and answer with the next; so meanwhile the call is held here, with its place at the
+//! server and the memory that was set aside for it. Whoever knows its id goes on with it, and the gateway sees to it that
 //! this is who began it. A call that nobody comes back for is given up.
 
 use std::collections::HashMap;
@@ -15,7 +15,6 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::pool::Place;
 use crate::peer::{Asked, ClientCapabilities};
 use crate::sandbox::{CallError, Lease, Questions, Waiting};
 
@@ -28,28 +27,34 @@ const MAX_HELD: usize = 64;
 type Id = [u8; 16];
 type Answer = Result<Box<RawValue>, CallError>;
 
-/// A call in a container.
-pub(super) struct Running {
-    /// Goes first: it tells the container that nobody waits.
-    pub(super) answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
-    pub(super) questions: mpsc::Receiver<Asked>,
+/// Where a call runs.
+pub(crate) trait Place: Send + 'static {
+    /// Answers what the server asked.
+    fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>);
+}
+
+/// A call under way.
+pub(crate) struct Running<P> {
+    /// Goes first: it tells the server that nobody waits.
+    pub(crate) answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    pub(crate) questions: mpsc::Receiver<Asked>,
     /// Without an answer so far.
-    pub(super) asked: Vec<Asked>,
-    pub(super) place: Place,
-    pub(super) _lease: Lease,
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) place: P,
+    pub(crate) _lease: Lease,
 }
 
 /// How far a call has come.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// It is over.
     Done(Answer),
     /// It waits for answers.
     Asks,
 }
 
-impl Running {
+impl<P: Place> Running<P> {
     /// Goes on until it is over, or until its client has to be asked. What that can't be asked is refused here.
-    pub(super) async fn go_on(&mut self, able: ClientCapabilities) -> Step {
+    pub(crate) async fn go_on(&mut self, able: ClientCapabilities) -> Step {
         loop {
             let asked = tokio::select! {
                 biased;
@@ -70,18 +75,18 @@ impl Running {
         let missing = asked.needed().without(able);
         match missing.is_empty() {
             true => self.asked.push(asked),
-            false => self.place.instance.answer(&asked, Err(&format!("the client lacks {}", missing.json()))),
+            false => self.place.answer(&asked, Err(&format!("the client lacks {}", missing.json()))),
         }
     }
 
     /// Gives the server what its client answered, a JSON object by the names that [`questions`](Self::questions)
     /// gave; what is not in it is refused.
-    pub(super) fn answered(&mut self, responses: Option<&RawValue>) {
+    pub(crate) fn answered(&mut self, responses: Option<&RawValue>) {
         let responses = responses.and_then(|responses| serde_json::from_str(responses.get()).ok());
         let responses: HashMap<String, &RawValue> = responses.unwrap_or_default();
         for (name, asked) in self.asked.drain(..).enumerate() {
             let answer = responses.get(&name.to_string()).copied();
-            self.place.instance.answer(&asked, answer.ok_or("the client did not answer"));
+            self.place.answer(&asked, answer.ok_or("the client did not answer"));
         }
     }
 
@@ -99,23 +104,28 @@ impl Running {
 }
 
 /// The calls of a server that are held.
-#[derive(Default)]
-pub(super) struct Held(Arc<All>);
+pub(crate) struct Held<P>(Arc<All<P>>);
 
-type All = Mutex<HashMap<Id, Kept>>;
+type All<P> = Mutex<HashMap<Id, Kept<P>>>;
 
 /// A call that is held, and what gives it up in time.
-struct Kept {
-    running: Running,
+struct Kept<P> {
+    running: Running<P>,
     timer: AbortHandle,
 }
 
-impl Held {
+impl<P> Default for Held<P> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<P: Place> Held<P> {
     /// Holds a call until its client has answered.
     ///
     /// # Errors
     /// [`CallError::Unavailable`] where as many are held as may be.
-    pub(super) fn keep(&self, running: Running) -> Result<Questions, CallError> {
+    pub(crate) fn keep(&self, running: Running<P>) -> Result<Questions, CallError> {
         let requests = running.questions()?;
         let mut id = Id::default();
         getrandom::fill(&mut id).map_err(|error| CallError::Internal(error.to_string()))?;
@@ -136,7 +146,7 @@ impl Held {
     ///
     /// # Errors
     /// [`CallError::Refused`] where it is held no more, or by another replica.
-    pub(super) fn take(&self, id: &[u8]) -> Result<Running, CallError> {
+    pub(crate) fn take(&self, id: &[u8]) -> Result<Running<P>, CallError> {
         let kept = Id::try_from(id).ok().and_then(|id| lock(&self.0).remove(&id));
         let running = kept.map(|Kept { running, timer }| {
             timer.abort();
@@ -150,12 +160,12 @@ impl Held {
     }
 }
 
-async fn give_up_late(held: Weak<All>, id: Id) {
+async fn give_up_late<P: Place>(held: Weak<All<P>>, id: Id) {
     sleep(PATIENCE).await;
     give_up(&held, id);
 }
 
-fn give_up(held: &Weak<All>, id: Id) {
+fn give_up<P: Place>(held: &Weak<All<P>>, id: Id) {
     let kept = held.upgrade().and_then(|held| lock(&held).remove(&id));
     // Not under the lock, as it tells the container. The timer may be what runs this, so it is ended last.
     if let Some(Kept { running, timer }) = kept {
@@ -164,6 +174,6 @@ fn give_up(held: &Weak<All>, id: Id) {
     }
 }
 
-fn lock(held: &All) -> MutexGuard<'_, HashMap<Id, Kept>> {
+fn lock<P>(held: &All<P>) -> MutexGuard<'_, HashMap<Id, Kept<P>>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
