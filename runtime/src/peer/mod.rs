@@ -15,6 +15,7 @@ mod news;
 mod notices;
 pub(crate) mod request;
 mod session;
+pub mod sse;
 
 pub use asked::{Asked, MAX_WAITING, Questions};
 pub use capabilities::ClientCapabilities;
