@@ -12,6 +12,7 @@ use toolgate_runtime::artifact::{Artifact, ArtifactError, Artifacts, ArtifactsOp
 use toolgate_runtime::docker::{About, Address, AddressError, DockerError, DockerServer, Pulled, StartError};
 use toolgate_runtime::egress::{Egress, EgressError, EgressOptions};
 use toolgate_runtime::events::Backend;
+use toolgate_runtime::remote::{self, RemoteError, RemoteOptions, RemoteServer};
 use toolgate_runtime::sandbox::{Sandbox, Target};
 use toolgate_runtime::wasm::{
     CompiledCache, Component, Engine, EngineError, EngineOptions, Inspection, LoadError, PrepareOptions,
@@ -113,9 +114,9 @@ pub enum ServerError {
     /// It has no image.
     #[error("it has no image")]
     NoImage,
-    /// It is to run elsewhere.
-    #[error("no remote backend in this build; add a component")]
-    NoRemote,
+    /// It is elsewhere, and can't be used.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// It worked until a moment ago.
     #[error("{0}")]
     Lost(String),
@@ -129,9 +130,7 @@ impl ServerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Artifact(error) => error.hint(),
-            Self::NoComponent
-            | Self::NoRemote
-            | Self::Image(StartError::Engine(DockerError::None { .. })) => {
+            Self::NoComponent | Self::Image(StartError::Engine(DockerError::None { .. })) => {
                 Some("component = \"oci://REGISTRY/REPOSITORY:TAG\"".to_owned())
             }
             Self::NoImage => Some("image = \"REPOSITORY:TAG\"".to_owned()),
@@ -146,7 +145,7 @@ impl ServerError {
             Self::Footprint { .. } => {
                 Some("lower `memory` or `output` in its limits, or raise `memory` in [admission]".to_owned())
             }
-            Self::Load(_) | Self::Image(_) | Self::Lost(_) | Self::Abandoned(_) => None,
+            Self::Load(_) | Self::Image(_) | Self::Remote(_) | Self::Lost(_) | Self::Abandoned(_) => None,
         }
     }
 
@@ -177,12 +176,11 @@ impl ServerError {
             // A tag moves, an engine comes, what a server needs is there later.
             Self::Image(_) | Self::Lost(_) => true,
             Self::Neither { component, image } => component.may_pass(reference) || image.may_pass(None),
-            Self::Load(_)
-            | Self::Footprint { .. }
-            | Self::Engine(_)
-            | Self::NoComponent
-            | Self::NoImage
-            | Self::NoRemote => false,
+            Self::Load(_) | Self::Footprint { .. } | Self::Engine(_) | Self::NoComponent | Self::NoImage => {
+                false
+            }
+            Self::Remote(RemoteError::Rename(_) | RemoteError::Client(_)) => false,
+            Self::Remote(RemoteError::Silent { .. } | RemoteError::Server(_)) => true,
         }
     }
 }
@@ -194,6 +192,8 @@ pub enum Step<'a> {
     Pulling(&'a Reference),
     /// Its component is being loaded, or compiled if it is new here.
     Preparing(&'a Found),
+    /// It is elsewhere, and is being asked what it offers.
+    Asking(&'a str),
     /// Its image is being looked for, and then started.
     Starting(&'a str),
     /// Its image is being pulled by the engine.
@@ -293,8 +293,13 @@ impl Assembler {
         if config.is_built_in {
             return Ok(Arc::new(self.images.tools(config).await?));
         }
+        if let Some(remote) = &config.remote {
+            progress(&config.name, Step::Asking(remote.place.url()));
+            return Ok(Arc::new(self.ask(config, remote).await?));
+        }
         match config.backend {
-            BackendChoice::Remote => Err(ServerError::NoRemote),
+            // The config has seen to it that there is a place then.
+            BackendChoice::Remote => Err(ServerError::NoComponent),
             BackendChoice::Wasm => wasm(found, notes).await,
             BackendChoice::Docker => docker().await,
             BackendChoice::Auto if config.component.is_none() => docker().await,
@@ -311,6 +316,12 @@ impl Assembler {
                 other => other,
             },
         }
+    }
+
+    async fn ask(&self, config: &ServerConfig, remote: &RemoteOptions) -> Result<RemoteServer, RemoteError> {
+        let (policy, naming) = (config.policy.clone(), &config.naming);
+        let around = remote::Surroundings { policy, egress: &self.egress, naming };
+        RemoteServer::prepare(remote.clone(), around).await
     }
 
     /// Where the engine is that runs images, and what it is.
@@ -479,6 +490,7 @@ fn entry(config: &ServerConfig, state: ServerState, gate: Arc<Gate>) -> ServerEn
     let backend = match &state {
         ServerState::Ready(sandbox) => sandbox.backend(),
         ServerState::Unavailable(_) if config.is_built_in => Backend::BuiltIn,
+        ServerState::Unavailable(_) if config.remote.is_some() => Backend::Remote,
         ServerState::Unavailable(_) if config.component.is_none() => Backend::Docker,
         ServerState::Unavailable(_) => Backend::Wasm,
     };

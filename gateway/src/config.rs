@@ -28,6 +28,7 @@ mod limits;
 pub mod quantity;
 mod raw;
 mod registries;
+mod remote;
 mod secrets;
 mod server;
 

@@ -11,7 +11,9 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{broadcast, watch};
 
 use crate::auth::Servers;
-use crate::catalog::{Catalog, Mirrored, View};
+use toolgate_runtime::mirrored::Mirrored;
+
+use crate::catalog::{Catalog, View};
 use crate::error::Error;
 use crate::mcp::session::{SessionKey, Sessions};
 

@@ -23,6 +23,8 @@ pub enum Backend {
     Wasm,
     /// A container of a Docker engine.
     Docker,
+    /// A server elsewhere.
+    Remote,
     /// The gateway itself.
     BuiltIn,
 }
@@ -33,6 +35,7 @@ impl Backend {
         match self {
             Self::Wasm => "wasm",
             Self::Docker => "docker",
+            Self::Remote => "remote",
             Self::BuiltIn => "builtin",
         }
     }

@@ -8,11 +8,12 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`artifact`], [`wit`], [`peer`] |
+//! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`mirrored`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
-//! | 3 | [`sandbox`], `offers`, `held`, [`egress`] |
-//! | 4 | [`wasm`], [`docker`] |
+//! | 3 | [`sandbox`], `offers`, `held`, `account`, [`egress`] |
+//! | 4 | [`wasm`], [`docker`], [`remote`] |
 
+mod account;
 pub mod answer;
 pub mod artifact;
 pub mod budget;
@@ -23,10 +24,12 @@ pub mod events;
 mod held;
 pub mod host;
 pub mod limits;
+pub mod mirrored;
 pub mod notice;
 mod offers;
 pub mod peer;
 pub mod policy;
+pub mod remote;
 pub mod sandbox;
 pub mod scheduler;
 pub mod secret;

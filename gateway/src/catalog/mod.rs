@@ -7,7 +7,6 @@
 mod build;
 mod cursor;
 mod filtered;
-mod mirrored;
 mod pages;
 mod server;
 mod template;
@@ -19,11 +18,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use build::{CatalogError, CatalogSettings};
-pub use mirrored::Mirrored;
 pub use pages::{List, Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
 pub use wanted::Wanted;
 
+use toolgate_runtime::mirrored::Mirrored;
 use toolgate_runtime::sandbox::{Reference, Target};
 
 use crate::admit::Gate;

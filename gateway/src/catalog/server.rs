@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use toolgate_runtime::events::Backend;
+use toolgate_runtime::mirrored::{self, Mirrored};
 use toolgate_runtime::sandbox::{Description, Listed, Reference, Sandbox, Target, Tool};
 
-use super::mirrored::{self, Mirrored};
 use super::pages::Lists;
 use super::{Unresolved, Wanted, template};
 use crate::admit::Gate;

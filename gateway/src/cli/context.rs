@@ -223,7 +223,8 @@ pub(super) async fn resolve(
 /// What the config says about the protocol.
 pub(super) fn gateway_settings(whole: &Config) -> GatewaySettings {
     let config = &whole.gateway;
-    let servers_of_mcp = whole.servers.values().any(|server| server.container.is_some());
+    let servers_of_mcp =
+        whole.servers.values().any(|server| server.container.is_some() || server.remote.is_some());
     let mut settings = GatewaySettings { servers_of_mcp, ..GatewaySettings::default() };
     let key = config.session_key.as_ref();
     if let Some(key) = key.and_then(|key| SessionKey::from_secret(key.expose().as_bytes())) {

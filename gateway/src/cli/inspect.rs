@@ -123,6 +123,10 @@ impl Inspect {
                 Err(Failure::new(format!("server {} is built in: there is nothing to inspect", server.name))
                     .hint(format!("toolgate list {}", server.name)))
             }
+            _ if server.remote.is_some() => {
+                Err(Failure::new(format!("server {} is elsewhere: there is nothing to inspect", server.name))
+                    .hint(format!("toolgate list {}", server.name)))
+            }
             _ => Err(Failure::new(format!("server {} has no component and no image", server.name))
                 .hint("component = \"oci://REGISTRY/REPOSITORY:TAG\"")),
         }

@@ -31,6 +31,7 @@ fn describe(server: &str, step: &Step<'_>) -> String {
     match step {
         Step::Pulling(reference) => format!("{server}: fetching {reference}"),
         Step::Preparing(found) => format!("{server}: preparing {}", human_size(found.size)),
+        Step::Asking(url) => format!("{server}: asking {url}"),
         Step::Starting(image) => format!("{server}: starting {image}"),
         Step::PullingImage(image, pulled) => {
             let (current, total) = (human_size(pulled.current), human_size(pulled.total));

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use toolgate_runtime::artifact::ReferenceError;
 use toolgate_runtime::policy::GrantError;
+use toolgate_runtime::remote::PlaceError;
 
 use super::quantity::QuantityError;
 
@@ -142,6 +143,12 @@ impl From<ReferenceError> for Invalid {
 /// Cause and hint of a grant; which grant it is, the line shows.
 impl From<GrantError> for Invalid {
     fn from(error: GrantError) -> Self {
+        Self::new(error.cause).hint(error.hint)
+    }
+}
+
+impl From<PlaceError> for Invalid {
+    fn from(error: PlaceError) -> Self {
         Self::new(error.cause).hint(error.hint)
     }
 }

@@ -7,11 +7,13 @@ use toml::Spanned;
 use toolgate_runtime::artifact::Reference;
 use toolgate_runtime::docker::DockerOptions;
 use toolgate_runtime::policy::Policy;
+use toolgate_runtime::remote::RemoteOptions;
 use toolgate_runtime::sandbox::Naming;
 
 use super::error::Invalid;
+use super::grants::Kind;
 use super::raw::Section;
-use super::{container, grants, limits};
+use super::{container, grants, limits, remote};
 
 /// Longest server name: with `__` it must leave room for a tool's in 64 characters.
 const MAX_NAME: usize = 32;
@@ -30,6 +32,8 @@ pub struct ServerConfig {
     pub component: Option<Reference>,
     /// The container image, used where the component can't be, and how it is run.
     pub container: Option<DockerOptions>,
+    /// Where it is and how it is spoken to, of a server elsewhere, which has neither of the two.
+    pub remote: Option<RemoteOptions>,
     /// Whether it is the gateway's own server that looks at the engine, and has neither of the two.
     pub is_built_in: bool,
     /// What is to run it.
@@ -43,11 +47,25 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// Where it comes from, as written.
     pub fn source(&self) -> String {
+        if let Some(remote) = &self.remote {
+            return remote.place.to_string();
+        }
         match (&self.component, &self.container) {
             (Some(component), _) => component.to_string(),
             (None, Some(container)) => container.image.clone(),
             (None, None) if self.is_built_in => BUILT_IN.to_owned(),
             (None, None) => String::new(),
+        }
+    }
+}
+
+impl BackendChoice {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Wasm => "wasm",
+            Self::Docker => "docker",
+            Self::Remote => "remote",
         }
     }
 }
@@ -90,21 +108,31 @@ pub(super) fn read(name: &Spanned<String>, section: Section<'_, '_>, base: &Path
         ..options
     });
     let backend = section.parsed("backend", "auto", backend);
+    if let (Some(choice @ (BackendChoice::Wasm | BackendChoice::Docker)), Some(at)) =
+        (backend, section.place("url"))
+    {
+        let why = Invalid::new(format!("a server with a `url` is not run by {}", choice.as_str()));
+        section.reader.invalid(at, "url", why.hint("remove `backend`, or `url`"));
+    }
     let is_built_in = section.parsed("builtin", BUILT_IN, built_in).is_some();
     check_built_in(&section, is_built_in);
+    let remote = remote::read(&section);
+    let kind = match &remote {
+        _ if is_built_in => Kind::BuiltIn,
+        Some(remote) => Kind::Remote(&remote.place),
+        None => Kind::Artifact,
+    };
     let server = ServerConfig {
         name: name.get_ref().clone(),
         is_built_in,
         backend: backend.unwrap_or_default(),
         naming: naming(&section),
-        policy: Policy {
-            grants: grants::read(section.section("grants"), base, is_built_in),
-            limits: read.limits,
-        },
+        policy: Policy { grants: grants::read(section.section("grants"), base, kind), limits: read.limits },
         component,
         container,
+        remote,
     };
-    if !is_built_in {
+    if !is_built_in && section.place("url").is_none() {
         check_source(&section, server.backend);
     }
     section.finish();
@@ -137,6 +165,7 @@ fn check_source(section: &Section<'_, '_>, backend: BackendChoice) {
             section.missing("component", format!("add {component}"));
         }
         BackendChoice::Docker if !has("image") => section.missing("image", format!("add {image}")),
+        BackendChoice::Remote => section.missing("url", "add url = \"https://mcp.example.com/mcp\""),
         BackendChoice::Auto if !has("component") && !has("image") => {
             section.missing("component", format!("add {component}"));
         }

@@ -130,6 +130,14 @@ impl Calling {
             let Completed { result: Ok(Outcome { content: Content::Questions(asked), .. }), usage } =
                 completed
             else {
+                let able = asking.as_ref().map(|asking| asking.capabilities).unwrap_or_default();
+                let missing = completed.result.as_ref().err().and_then(questions::missing);
+                if let Some(missing) =
+                    missing.map(|missing| missing.without(able)).filter(|_| revision.is_stateless())
+                    && !missing.is_empty()
+                {
+                    return Err(Error::MissingCapability(missing));
+                }
                 if let (Kind::Subscription(uri), Some(session), Ok(_)) = (&kind, session, &completed.result) {
                     gateway.sessions().watched().add(session, uri)?;
                 }

@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use serde_json::value::RawValue;
+use toolgate_runtime::mirrored::{Mirrored, SENTINEL};
 
 use super::params::{Params, text};
-use crate::catalog::Mirrored;
 use crate::error::Error;
 use crate::json::Members;
 
@@ -21,8 +21,6 @@ pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 pub const SESSION_ID: &str = "mcp-session-id";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
-
-const SENTINEL: (&str, &str) = ("=?base64?", "?=");
 
 /// Checks `Mcp-Method` and `Mcp-Name` against the body of a stateless request.
 ///

@@ -14,6 +14,9 @@ use toolgate_runtime::peer::ClientCapabilities;
 const MAX_QUESTIONS: usize = 16;
 const MAX_BYTES: usize = 256 * 1024;
 
+/// The code of that error.
+const MISSING_CAPABILITY: i64 = -32021;
+
 /// A question.
 #[derive(Debug)]
 pub struct Question<'a> {
@@ -62,6 +65,20 @@ fn question<'a>(name: Cow<'a, str>, request: &'a RawValue) -> Result<Question<'a
     let needed = ClientCapabilities::needed(&method, params);
     let needed = needed.ok_or_else(|| format!("no client can be asked for {method:?}"))?;
     Ok(Question { name, method, params, needed })
+}
+
+/// What a server says that its client lacks, in the error by which it refuses a call for that (spec: error -32021).
+#[must_use]
+pub fn missing(error: &CallError) -> Option<ClientCapabilities> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Missing<'a> {
+        #[serde(borrow)]
+        required_capabilities: &'a RawValue,
+    }
+    let CallError::Refused { code: MISSING_CAPABILITY, data: Some(data), .. } = error else { return None };
+    let missing: Missing<'_> = serde_json::from_str(data).ok()?;
+    Some(ClientCapabilities::of(missing.required_capabilities))
 }
 
 /// What all of them need.

@@ -1,6 +1,6 @@
 //! Servers that are container images, run by whatever speaks the Docker Engine API.
 //!
-//! `server` the sandbox · `account` what a call took
+//! `server` the sandbox
 //! `pool` its containers · `trouble` when one may be started again · `instance` one that answers
 //! `blueprint` what they have in common · `spec` policy to container, pure, and `facts` in words · `owner` labels · `reap` what is left
 //! `outlet` their only way out, on a `network` that has none · `leftover` what was made for them
@@ -8,7 +8,6 @@
 //! `container` one that runs · `output` what it prints · `image` found or pulled · `engine` the connection ·
 //! `tools` the built-in server that looks at one · `address` where one answers · `error` what goes wrong
 
-mod account;
 mod address;
 mod blueprint;
 mod container;

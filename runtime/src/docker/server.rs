@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::{sleep, timeout_at};
 
-use super::account::Account;
 use super::blueprint::Blueprint;
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
@@ -19,6 +18,7 @@ use super::output::Output;
 use super::owner::Owner;
 use super::pool::{Lifetime, Place, Pool, PoolSettings};
 use super::spec::{self, USER};
+use crate::account::Account;
 use crate::artifact::Artifacts;
 use crate::egress::Egress;
 use crate::events::{Backend, Observer};

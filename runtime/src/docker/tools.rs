@@ -17,9 +17,9 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use self::offered::Look;
-use super::account::Account;
 use super::engine::DockerEngine;
 use super::error::{DockerError, StartError};
+use crate::account::Account;
 use crate::answer::Json;
 use crate::events::Backend;
 use crate::policy::Policy;

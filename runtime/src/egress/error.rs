@@ -98,6 +98,9 @@ pub enum EgressError {
     /// The server does not speak HTTP/1.1 as it should.
     #[error("the HTTP exchange failed")]
     Protocol(#[source] hyper::Error),
+    /// The exchange failed on a connection that may be kept.
+    #[error("{0}")]
+    Exchange(String),
     /// The server wants another protocol, which was not asked for.
     #[error("the server switches to another protocol")]
     Upgrade,

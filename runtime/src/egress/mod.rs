@@ -14,7 +14,7 @@
 //! secret to is trusted not to hand it out.
 //!
 //! `options` the limits · `resolve` names to judged addresses · `connect` TCP and TLS ·
-//! `send` one HTTP request · `body` bounded bodies · `headers` what goes out
+//! `send` one HTTP request · `kept` connections to one place · `body` bounded bodies · `headers` what goes out
 //! in front of them · `secrets` what is added to them · `hide` secrets in what comes back.
 
 mod body;
@@ -22,6 +22,7 @@ mod connect;
 mod error;
 mod headers;
 mod hide;
+mod kept;
 mod options;
 mod resolve;
 mod secrets;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 pub use self::body::ResponseBody;
 pub use self::error::{EgressError, Step};
+pub(crate) use self::kept::{Kept, Pieces};
 pub use self::options::EgressOptions;
 pub(crate) use self::options::MIN_HEADER_BYTES;
 pub(crate) use self::resolve::refused;

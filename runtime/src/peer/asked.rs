@@ -26,6 +26,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Its id, JSON text.
+    pub(crate) fn id(&self) -> &RawValue {
+        &self.id
+    }
+
     /// What a client must be able to do, to be asked that.
     #[must_use]
     pub fn needed(&self) -> ClientCapabilities {

@@ -42,6 +42,34 @@ pub struct Greeting {
     pub logging: bool,
 }
 
+impl Greeting {
+    /// What the result of `server/discover` says, of a server that speaks `revision`; `None` of any other.
+    #[must_use]
+    pub fn discovered(result: &RawValue, revision: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Discovered {
+            supported_versions: Vec<String>,
+            #[serde(default)]
+            capabilities: Capabilities,
+        }
+        let discovered: Discovered = serde_json::from_str(result.get()).ok()?;
+        let speaks = discovered.supported_versions.iter().any(|version| version == revision);
+        speaks.then(|| Self::of(revision.to_owned(), &discovered.capabilities))
+    }
+
+    fn of(revision: String, can: &Capabilities) -> Self {
+        Self {
+            revision,
+            tools: can.tools.is_some(),
+            prompts: can.prompts.is_some(),
+            resources: can.resources.is_some(),
+            completions: can.completions.is_some(),
+            logging: can.logging.is_some(),
+        }
+    }
+}
+
 /// A list that a server may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
@@ -228,15 +256,7 @@ pub async fn initialize(server: &impl Conversation) -> Result<Greeting, ClientEr
         return Err(ClientError::Revision(revision));
     }
     server.tell("notifications/initialized", "{}").await;
-    let can = initialized.capabilities;
-    Ok(Greeting {
-        revision: initialized.protocol_version,
-        tools: can.tools.is_some(),
-        prompts: can.prompts.is_some(),
-        resources: can.resources.is_some(),
-        completions: can.completions.is_some(),
-        logging: can.logging.is_some(),
-    })
+    Ok(Greeting::of(initialized.protocol_version, &initialized.capabilities))
 }
 
 /// All of a list, page after page. Each request has along what is `besides`.

@@ -111,7 +111,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Message> {
 }
 
 /// The line of a request.
-pub(super) fn request(id: u64, method: &str, params: &str) -> Vec<u8> {
+pub(crate) fn request(id: u64, method: &str, params: &str) -> Vec<u8> {
     format!(
         "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{}}}\n",
         on_one_line(params)
@@ -120,7 +120,7 @@ pub(super) fn request(id: u64, method: &str, params: &str) -> Vec<u8> {
 }
 
 /// The line of a notification.
-pub(super) fn notification(method: &str, params: &str) -> Vec<u8> {
+pub(crate) fn notification(method: &str, params: &str) -> Vec<u8> {
     format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{}}}\n", on_one_line(params)).into()
 }
 
@@ -137,13 +137,13 @@ pub(super) fn answer(id: &RawValue, method: &str) -> Vec<u8> {
 }
 
 /// The line that answers a request of the server by a result, a JSON object.
-pub(super) fn result(id: &RawValue, result: &RawValue) -> Vec<u8> {
+pub(crate) fn result(id: &RawValue, result: &RawValue) -> Vec<u8> {
     let (id, result) = (on_one_line(id.get()), on_one_line(result.get()));
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n").into()
 }
 
 /// The line that refuses one.
-pub(super) fn refusal(id: &RawValue, why: &str) -> Vec<u8> {
+pub(crate) fn refusal(id: &RawValue, why: &str) -> Vec<u8> {
     let (id, why) = (on_one_line(id.get()), serde_json::Value::from(why));
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32603,\"message\":{why}}}}}\n").into()
 }

@@ -2,7 +2,7 @@
 //! no socket.
 //!
 //! `conversation` what one is to whoever asks · `request` what is asked for · `client` what every server is asked ·
-//! `session` over lines of text, with `lines`, `message`, and whom `notices` and what is `asked` are for ·
+//! `session` over lines of text, `single` a request with a stream of its own, which `sse` reads, with `lines`, `message`, and whom `notices` and what is `asked` are for ·
 //! `news` what a server offers has changed · `capabilities` of clients
 
 mod asked;
@@ -15,6 +15,7 @@ mod news;
 mod notices;
 pub(crate) mod request;
 mod session;
+pub(crate) mod single;
 pub mod sse;
 
 pub use asked::{Asked, MAX_WAITING, Questions};

@@ -87,11 +87,19 @@ pub struct Listening {
 
 /// A request without an answer.
 pub(super) struct Pending {
-    answer: oneshot::Sender<Answer>,
+    /// Who waits for it; nobody where the answer comes on a stream of its own.
+    answer: Option<oneshot::Sender<Answer>>,
     /// Where what the server tells meanwhile goes.
     pub(super) notices: Option<Notices>,
     /// Where what the server asks for it goes.
     pub(super) questions: Option<Questions>,
+}
+
+impl Pending {
+    /// One whose answer comes on a stream of its own.
+    pub(super) fn of(Listening { notices, questions }: Listening) -> Self {
+        Self { answer: None, notices, questions }
+    }
 }
 
 type Answer = Result<Box<RawValue>, Refusal>;
@@ -215,8 +223,7 @@ impl Session {
         }
         state.last += 1;
         let (id, (sender, receiver)) = (state.last, oneshot::channel());
-        let Listening { notices, questions } = listening;
-        state.pending.insert(id, Pending { answer: sender, notices, questions });
+        state.pending.insert(id, Pending { answer: Some(sender), ..Pending::of(listening) });
         Ok((id, lines, receiver))
     }
 
@@ -228,8 +235,8 @@ impl Session {
             Some(Message::Response(id, answer)) => {
                 let waiting = self.state().pending.remove(&id);
                 // An answer to a request that was withdrawn.
-                let Some(waiting) = waiting else { return };
-                drop(waiting.answer.send(answer));
+                let Some(waiting) = waiting.and_then(|waiting| waiting.answer) else { return };
+                drop(waiting.send(answer));
             }
             Some(Message::Request(asked)) => {
                 let answer = asked::pass_on(&self.state().pending, asked);

@@ -115,6 +115,12 @@ impl Events {
         }
     }
 
+    /// For the stream that goes on where this one broke: what came of an event that was not whole is forgotten.
+    #[must_use]
+    pub fn resumed(self) -> Self {
+        Self { last_id: self.last_id, retry: self.retry, ..Self::up_to(self.limit) }
+    }
+
     /// Takes what has come. What is held are these bytes and up to `limit` others, so [`event`](Self::event) is to be
     /// asked until it has none before more is pushed.
     pub fn push(&mut self, bytes: &[u8]) {

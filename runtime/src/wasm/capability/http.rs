@@ -233,7 +233,7 @@ fn readable(error: EgressError) -> Error {
         EgressError::ResponseBody { limit } => Error::HttpResponseBodySize(Some(limit)),
         EgressError::Encoded { coding } => Error::HttpResponseContentCoding(Some(coding)),
         EgressError::Incomplete(_) => Error::HttpResponseIncomplete,
-        EgressError::Protocol(_) => Error::HttpProtocolError,
+        EgressError::Protocol(_) | EgressError::Exchange(_) => Error::HttpProtocolError,
         EgressError::Upgrade => Error::HttpUpgradeFailed,
         EgressError::Authorities { .. } => Error::ConfigurationError,
     }

@@ -1,4 +1,4 @@
-//! What a call of a container, or about one, took, told exactly once however it ends.
+//! What a call that runs outside of this process took, told exactly once however it ends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use crate::events::{Backend, Observer, Usage};
 use crate::sandbox::Invocation;
 
 /// An open account; closed when it is dropped.
-pub(super) struct Account {
+pub(crate) struct Account {
     observer: Arc<dyn Observer>,
     since: Instant,
     bytes_in: u64,
@@ -16,7 +16,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn open(invocation: &Invocation, backend: Backend) -> Self {
+    pub(crate) fn open(invocation: &Invocation, backend: Backend) -> Self {
         let bytes_in = invocation.arguments.get().len() as u64;
         Self {
             observer: Arc::clone(&invocation.observer),
@@ -28,7 +28,7 @@ impl Account {
     }
 
     /// Notes a result of so many bytes.
-    pub(super) fn answered(&mut self, bytes: usize) {
+    pub(crate) fn answered(&mut self, bytes: usize) {
         self.bytes_out = bytes as u64;
     }
 }

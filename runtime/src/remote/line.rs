@@ -1,0 +1,235 @@
+//! A conversation with a server elsewhere: without a session, where each request says all (2026-07-28), or in one that
+//! begins with the first request, and again where the server has ended it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use serde_json::value::RawValue;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex as Turn;
+
+use super::error::Fault;
+use super::exchange::{Answer, Exchange};
+use super::handshake::{Established, shake_hands};
+use super::link::Link;
+use crate::notice::{Level, Notices};
+use crate::peer::client::{self, ClientError};
+use crate::peer::single::Single;
+use crate::peer::{Asked, Conversation, Ended, Listener, Listening, Request, RequestError, message};
+
+/// The revision that has no sessions.
+pub(super) const STATELESS: &str = "2026-07-28";
+
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+
+/// A conversation.
+pub(super) struct Line {
+    pub(super) link: Arc<Link>,
+    listener: Arc<dyn Listener>,
+    ids: AtomicU64,
+    /// `None` without sessions.
+    session: Option<Session>,
+}
+
+#[derive(Default)]
+struct Session {
+    established: Mutex<Option<Arc<Established>>>,
+    /// Of who begins one.
+    turn: Turn<()>,
+    /// From which level on the server logs.
+    level: Mutex<Option<Level>>,
+}
+
+impl Line {
+    /// One without sessions.
+    pub(super) fn stateless(link: Arc<Link>, listener: Arc<dyn Listener>) -> Self {
+        Self::of(link, listener, None)
+    }
+
+    /// One in a session, which is yet to begin.
+    pub(super) fn in_session(link: Arc<Link>, listener: Arc<dyn Listener>) -> Self {
+        Self::of(link, listener, Some(Session::default()))
+    }
+
+    fn of(link: Arc<Link>, listener: Arc<dyn Listener>, session: Option<Session>) -> Self {
+        Self { link, listener, ids: AtomicU64::new(1), session }
+    }
+
+    pub(super) fn is_stateless(&self) -> bool {
+        self.session.is_none()
+    }
+
+    /// The session, which begins if there is none.
+    ///
+    /// # Errors
+    /// Where it can't begin.
+    pub(super) async fn established(&self) -> Result<Option<Arc<Established>>, ClientError> {
+        let Some(session) = &self.session else { return Ok(None) };
+        if let Some(established) = lock(&session.established).clone() {
+            return Ok(Some(established));
+        }
+        let _turn = session.turn.lock().await;
+        if let Some(established) = lock(&session.established).clone() {
+            return Ok(Some(established));
+        }
+        let established = Arc::new(shake_hands(&self.link, &self.listener).await?);
+        *lock(&session.level) = None;
+        *lock(&session.established) = Some(Arc::clone(&established));
+        Ok(Some(established))
+    }
+
+    /// Forgets a session that the server has ended, unless another has begun.
+    pub(super) fn forget(&self, ended: &Arc<Established>) {
+        let Some(session) = &self.session else { return };
+        let mut established = lock(&session.established);
+        if established.as_ref().is_some_and(|current| Arc::ptr_eq(current, ended)) {
+            *established = None;
+        }
+    }
+
+    /// Has the server log what a caller wants to hear, if it does not yet.
+    pub(super) async fn log_for(&self, notices: &Notices) {
+        let (Some(session), Some(wanted)) = (&self.session, notices.level()) else { return };
+        let Ok(Some(established)) = self.established().await else { return };
+        let is_told = lock(&session.level).is_some_and(|level| level <= wanted);
+        if established.can.logging && !is_told {
+            // Whatever it answers: it may log all the same.
+            drop(client::set_level(self, wanted).await);
+            *lock(&session.level) = Some(wanted);
+        }
+    }
+
+    /// Answers what the server asked, without waiting for whether that arrives.
+    pub(super) fn answer(self: &Arc<Self>, asked: &Asked, answer: Result<&RawValue, &str>) {
+        self.reply(match answer {
+            Ok(result) => message::result(asked.id(), result),
+            Err(why) => message::refusal(asked.id(), why),
+        });
+    }
+
+    /// Sends a message that no answer comes to.
+    pub(super) fn reply(&self, message: Vec<u8>) {
+        let established = self.session.as_ref().and_then(|session| lock(&session.established).clone());
+        let head = established.map(|established| established.head.clone()).unwrap_or_default();
+        let link = Arc::clone(&self.link);
+        // Nothing is to be told any more where the runtime has ended.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move { drop(link.post(head, message.into()).await) });
+    }
+
+    /// Sends a request and waits for its answer; begins another session where the server has ended this one.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub(super) async fn send(&self, request: Request, listening: Listening) -> Result<Answer, Unsent> {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let progress = listening.notices.as_ref().is_some_and(Notices::progress);
+        let mut single = Single::new(id, listening, Arc::clone(&self.listener));
+        let (method, mut own) = (request.method, request.besides.headers.clone());
+        if self.is_stateless() {
+            own.insert(VERSION, HeaderValue::from_static(STATELESS));
+            own.insert(METHOD, HeaderValue::from_static(method));
+        }
+        let params = request.into_params(progress.then_some(id));
+        let message = Bytes::from(message::request(id, method, &params));
+        let mut again = true;
+        loop {
+            let established = self.established().await?;
+            let mut head = established.as_ref().map(|known| known.head.clone()).unwrap_or_default();
+            head.extend(own.clone());
+            let reply = |message| self.reply(message);
+            let limit = self.link.limit_of(method);
+            let mut exchange = Exchange { link: &self.link, head, single, limit, reply: &reply };
+            let mut waiting = Waiting { line: self, id, is_over: established.is_none() };
+            let answer = exchange.run(message.clone()).await;
+            waiting.is_over = true;
+            match (answer, established) {
+                (Err(Fault::Expired), Some(ended)) if again => {
+                    self.forget(&ended);
+                    again = false;
+                    single = exchange.single;
+                }
+                (Ok((_, answer)), _) => return Ok(answer),
+                (Err(fault), _) => return Err(fault.into()),
+            }
+        }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(super) enum Unsent {
+    /// It did not come through.
+    Fault(Fault),
+    /// There is no session for it.
+    Session(ClientError),
+}
+
+impl From<Fault> for Unsent {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<ClientError> for Unsent {
+    fn from(error: ClientError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<Unsent> for RequestError {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Fault(fault) => fault.into(),
+            Unsent::Session(ClientError::Request { cause, .. }) => cause,
+            Unsent::Session(other) => Self::Ended(Ended::Gone(other.to_string())),
+        }
+    }
+}
+
+impl Conversation for Line {
+    async fn ask(&self, request: Request, listening: Listening) -> Result<Box<RawValue>, RequestError> {
+        Ok(self.send(request, listening).await.map_err(RequestError::from)??)
+    }
+
+    async fn tell(&self, method: &'static str, params: &'static str) {
+        self.reply(message::notification(method, params));
+    }
+}
+
+/// A request without an answer. Dropped before it is over, it is withdrawn: in a session the end of its connection says
+/// nothing.
+struct Waiting<'a> {
+    line: &'a Line,
+    id: u64,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let params = format!("{{\"requestId\":{}}}", self.id);
+        self.line.reply(message::notification("notifications/cancelled", &params));
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let established = self.session.as_ref().and_then(|session| lock(&session.established).take());
+        let Some(established) = established.filter(|known| known.head.contains_key(&SESSION)) else { return };
+        if let Ok(runtime) = Handle::try_current() {
+            let link = Arc::clone(&self.link);
+            runtime.spawn(async move { link.delete(&established.head).await });
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

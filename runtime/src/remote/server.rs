@@ -1,0 +1,404 @@
+//! A server elsewhere, as a [`Sandbox`]: what it offers, and calls of it. What it does is out of our hands; what reaches
+//! it and what comes back is not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{sleep, timeout, timeout_at};
+
+use super::breaker::Breaker;
+use super::error::{Fault, RemoteError};
+use super::line::{Line, STATELESS, Unsent};
+use super::link::{AROUND, Link};
+use super::place::Place;
+use super::sessions::Sessions;
+use super::watch::{Watched, watch};
+use crate::account::Account;
+use crate::egress::Egress;
+use crate::events::Backend;
+use crate::held::{self, Held, Running, Step};
+use crate::mirrored::{self, Mirrored};
+use crate::notice::{self, Notices};
+use crate::offers::{describe, listed, nothing_to_complete, outcome, wanted};
+use crate::peer::client::{ClientError, Greeting};
+use crate::peer::request::{quoted, trace};
+use crate::peer::{
+    Asked, Besides, ClientCapabilities, Conversation as _, Ended, Listener, Listening, MAX_WAITING, News,
+    Notification, Request, RequestError, Wanted,
+};
+use crate::policy::Policy;
+use crate::sandbox::{
+    CallError, Content, Description, Dialogue, Invocation, Naming, Outcome, Questions, Sandbox, Target,
+};
+
+/// Time between two looks at the tools of a server that says that they change. Against one that says so
+/// all the time.
+const CALM: Duration = Duration::from_secs(1);
+
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// What an operator says of a server elsewhere.
+#[derive(Clone, Debug)]
+pub struct RemoteOptions {
+    /// Where it is.
+    pub place: Place,
+    /// Headers that each request has, for all to read; secrets come with the policy.
+    pub headers: HeaderMap,
+    /// How long it may take to answer what it is asked at the start.
+    pub start: Duration,
+}
+
+impl RemoteOptions {
+    /// A place with the defaults.
+    #[must_use]
+    pub fn of(place: Place) -> Self {
+        Self { place, headers: HeaderMap::new(), start: Duration::from_secs(30) }
+    }
+}
+
+/// All else that a server stands on.
+pub struct Surroundings<'a> {
+    /// Its secrets and limits.
+    pub policy: Policy,
+    /// By which it is reached.
+    pub egress: &'a Egress,
+    /// Which of its tools are offered, and as what.
+    pub naming: &'a Naming,
+}
+
+/// A server elsewhere.
+pub struct RemoteServer {
+    description: Description,
+    /// Parameters that are mirrored into headers, by tool.
+    mirrored: HashMap<usize, Vec<Mirrored>>,
+    own: Arc<Own>,
+}
+
+/// What a server has whatever its tools are at the moment.
+struct Own {
+    sessions: Sessions,
+    /// Calls that wait for their clients.
+    held: Held<Seat>,
+    can: Greeting,
+    naming: Naming,
+    start: Duration,
+    output: u64,
+    news: Arc<News>,
+    watched: Arc<Watched>,
+}
+
+/// Hears what the server tells unasked.
+struct Heard(Arc<News>);
+
+impl Listener for Heard {
+    fn notified(&self, notification: &Notification) {
+        self.0.tell(notification);
+    }
+
+    fn noise(&self, _: &[u8]) {}
+}
+
+/// Where a call runs: in a conversation.
+struct Seat(Arc<Line>);
+
+impl held::Place for Seat {
+    fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>) {
+        self.0.answer(asked, answer);
+    }
+}
+
+impl RemoteServer {
+    /// Asks the server which revision it speaks, and for what it offers.
+    ///
+    /// # Errors
+    /// See [`RemoteError`].
+    pub async fn prepare(options: RemoteOptions, around: Surroundings<'_>) -> Result<Self, RemoteError> {
+        let Surroundings { policy, egress, naming } = around;
+        let RemoteOptions { place, headers, start } = options;
+        let output = policy.limits.output;
+        let link = Arc::new(Link {
+            kept: egress.keep(place.target().clone(), place.url(), place.networks().clone())?,
+            grants: policy.grants,
+            headers,
+            breaker: Breaker::default(),
+            output,
+        });
+        let news = Arc::<News>::default();
+        let listener: Arc<dyn Listener> = Arc::new(Heard(Arc::clone(&news)));
+        let prepared = async {
+            let (line, can) = begin(link, &listener).await?;
+            let offers = listed(&line, &can, &besides(&line, &Dialogue::default())).await?;
+            Ok::<_, RemoteError>((Arc::new(line), can, describe(offers, naming)?))
+        };
+        let (line, can, description) =
+            timeout(start, prepared).await.map_err(|_| RemoteError::Silent { after: start })??;
+        let watched = Arc::<Watched>::default();
+        let along = besides(&line, &Dialogue::default());
+        tokio::spawn(watch(Arc::downgrade(&line), Arc::clone(&listener), Arc::clone(&watched), along));
+        let sessions = Sessions::new(line, listener);
+        let (naming, held) = (naming.clone(), Held::default());
+        let own = Own { sessions, held, can, naming, start, output, news, watched };
+        Ok(Self::of(description, Arc::new(own)))
+    }
+
+    fn of(description: Description, own: Arc<Own>) -> Self {
+        let mirrored = description.tools.iter().map(|tool| mirrored::of(&tool.input_schema)).enumerate();
+        let mirrored = mirrored.filter(|(_, mirrored)| !mirrored.is_empty()).collect();
+        Self { description, mirrored, own }
+    }
+
+    /// The revision in which it is spoken to.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.own.can.revision
+    }
+
+    /// Headers of a request without a session, for proxies to read.
+    fn head(&self, wanted: &Wanted, invocation: &Invocation) -> HeaderMap {
+        let mut head = HeaderMap::new();
+        head.extend(wanted.name().map(|name| (NAME, mirrored::encode(name))));
+        if let Target::Tool(tool) = invocation.target
+            && let Some(mirrored) = self.mirrored.get(&tool)
+        {
+            head.extend(mirrored::headers(mirrored, &invocation.arguments));
+        }
+        head
+    }
+
+    async fn run(&self, wanted: Wanted, invocation: &mut Invocation) -> Result<Outcome, CallError> {
+        let own = &self.own;
+        if own.sessions.common.is_stateless() {
+            return self.at_once(wanted, invocation).await;
+        }
+        let mut running = match invocation.dialogue.state.take() {
+            Some(state) => {
+                let mut running = own.held.take(&state)?;
+                running.answered(invocation.dialogue.responses.as_deref());
+                running
+            }
+            None => own.begin(wanted, invocation).await,
+        };
+        let able = invocation.dialogue.capabilities.as_deref().map(ClientCapabilities::of);
+        match running.go_on(able.unwrap_or_default()).await {
+            Step::Done(answer) => outcome(answer?, own.output),
+            Step::Asks => {
+                let questions = own.held.keep(running)?;
+                Ok(Outcome { is_error: false, content: Content::Questions(questions) })
+            }
+        }
+    }
+
+    /// One round of a call without a session: what it asks, its result says.
+    async fn at_once(&self, wanted: Wanted, invocation: &Invocation) -> Result<Outcome, CallError> {
+        let line = &self.own.sessions.common;
+        if let Wanted::Subscription(uri) = &wanted {
+            self.own.watched.add(uri)?;
+            return outcome(empty()?, self.own.output);
+        }
+        let mut along = besides(line, &invocation.dialogue);
+        along.headers = self.head(&wanted, invocation);
+        if let Some(level) = invocation.notices.as_ref().and_then(Notices::level) {
+            along.meta += &format!(",\"io.modelcontextprotocol/logLevel\":\"{}\"", level.as_str());
+        }
+        let listening = Listening { notices: invocation.notices.clone(), questions: None };
+        let answer = self.own.ask(line, &wanted, &invocation.arguments, along, listening).await?;
+        match questions(&answer) {
+            Some(questions) => Ok(Outcome { is_error: false, content: Content::Questions(questions) }),
+            None => outcome(answer, self.own.output),
+        }
+    }
+}
+
+impl Own {
+    /// Sends a call in a session.
+    async fn begin(self: &Arc<Self>, wanted: Wanted, invocation: &Invocation) -> Running<Seat> {
+        let line = match wanted {
+            // What is told of a resource comes by the stream of this one.
+            Wanted::Subscription(_) => self.sessions.line(None),
+            _ => self.sessions.line(invocation.session),
+        };
+        if let Some(notices) = &invocation.notices {
+            line.log_for(notices).await;
+        }
+        let (asks, questions) = mpsc::channel(MAX_WAITING);
+        let listening = Listening { notices: invocation.notices.clone(), questions: Some(asks) };
+        let along = besides(&line, &invocation.dialogue);
+        let (own, arguments) = (Arc::clone(self), invocation.arguments.clone());
+        let seat = Arc::clone(&line);
+        let answer = Box::pin(async move { own.ask(&line, &wanted, &arguments, along, listening).await });
+        let _lease = Arc::clone(&invocation.lease);
+        Running { place: Seat(seat), answer, questions, asked: Vec::new(), _lease }
+    }
+
+    async fn ask(
+        &self,
+        line: &Line,
+        wanted: &Wanted,
+        arguments: &RawValue,
+        along: Besides,
+        listening: Listening,
+    ) -> Result<Box<RawValue>, CallError> {
+        if matches!(wanted, Wanted::Completion(_)) && !self.can.completions {
+            return nothing_to_complete();
+        }
+        let answer = line.ask(wanted.request(arguments, along), listening).await;
+        answer.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: RequestError) -> CallError {
+        match error {
+            RequestError::Refused(refusal) => {
+                CallError::Refused { code: refusal.code, message: refusal.message, data: refusal.data }
+            }
+            RequestError::Ended(Ended::TooLong { .. }) => CallError::Output { limit: self.output },
+            error @ (RequestError::Ended(Ended::Gone(_)) | RequestError::Full) => {
+                CallError::Unavailable(error.to_string())
+            }
+        }
+    }
+
+    /// What is offered now.
+    async fn described(&self) -> Result<Description, RemoteError> {
+        let line = &self.sessions.common;
+        let along = besides(line, &Dialogue::default());
+        let offers = timeout(self.start, listed(&**line, &self.can, &along)).await;
+        Ok(describe(offers.map_err(|_| RemoteError::Silent { after: self.start })??, &self.naming)?)
+    }
+}
+
+/// The conversation of a server, in the revision without sessions if it speaks that, else in one with.
+async fn begin(link: Arc<Link>, listener: &Arc<dyn Listener>) -> Result<(Line, Greeting), RemoteError> {
+    const METHOD: &str = "server/discover";
+    let line = Line::stateless(Arc::clone(&link), Arc::clone(listener));
+    let request = Request::new(METHOD, "{}".to_owned()).with(besides(&line, &Dialogue::default()));
+    match line.send(request, Listening::default()).await {
+        Ok(Ok(answer)) => {
+            if let Some(can) = Greeting::discovered(&answer, STATELESS) {
+                return Ok((line, can));
+            }
+        }
+        // It can't be reached, whatever it speaks.
+        Err(Unsent::Fault(fault @ (Fault::Network(_) | Fault::Secret(_) | Fault::Open(_)))) => {
+            return Err(ClientError::Request { method: METHOD, cause: fault.into() }.into());
+        }
+        // Who speaks an older revision refuses in one way or another.
+        Ok(Err(_)) | Err(_) => {}
+    }
+    let line = Line::in_session(link, Arc::clone(listener));
+    let can = line.established().await?.map(|known| known.can.clone()).unwrap_or_default();
+    Ok((line, can))
+}
+
+/// What goes along with a request. Without a session that is all that a server knows of who asks.
+fn besides(line: &Line, dialogue: &Dialogue) -> Besides {
+    let trace = dialogue.meta.as_deref().map(trace).unwrap_or_default();
+    if !line.is_stateless() {
+        return Besides { meta: trace, ..Besides::default() };
+    }
+    let comma = if trace.is_empty() { "" } else { "," };
+    let able = dialogue.capabilities.as_deref().map_or("{}", RawValue::get);
+    let meta = format!(
+        "\"io.modelcontextprotocol/protocolVersion\":\"{STATELESS}\",\
+         \"io.modelcontextprotocol/clientInfo\":{{\"name\":\"toolgate\",\"version\":\"{}\"}},\
+         \"io.modelcontextprotocol/clientCapabilities\":{able}{comma}{trace}",
+        env!("CARGO_PKG_VERSION")
+    );
+    let responses = dialogue.responses.as_ref().map(|answers| format!("\"inputResponses\":{answers}"));
+    let state = dialogue.state.as_ref().map(|state| {
+        let state = String::from_utf8_lossy(state);
+        format!("\"requestState\":{}", quoted(&state))
+    });
+    let params = [responses, state].into_iter().flatten().collect::<Vec<_>>().join(",");
+    Besides { meta, params, headers: HeaderMap::new() }
+}
+
+/// What a result asks of the client; `None` for one that is the end of it.
+fn questions(result: &RawValue) -> Option<Questions> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Asking<'a> {
+        result_type: &'a str,
+        #[serde(borrow, default)]
+        input_requests: Option<&'a RawValue>,
+        #[serde(default)]
+        request_state: Option<String>,
+    }
+    // Most results are the end, and need not be read for that.
+    if !result.get().contains("input_required") {
+        return None;
+    }
+    let asking: Asking<'_> = serde_json::from_str(result.get()).ok()?;
+    if asking.result_type != "input_required" {
+        return None;
+    }
+    let requests = asking.input_requests.map(ToOwned::to_owned).or_else(|| empty().ok())?;
+    Some(Questions { requests, state: asking.request_state.map(String::into_bytes), waiting: None })
+}
+
+fn empty() -> Result<Box<RawValue>, CallError> {
+    RawValue::from_string("{}".to_owned()).map_err(|error| CallError::Internal(error.to_string()))
+}
+
+#[async_trait]
+impl Sandbox for RemoteServer {
+    fn describe(&self) -> &Description {
+        &self.description
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::Remote
+    }
+
+    /// The call is elsewhere; here are its arguments on their way, and its result, received and kept.
+    fn footprint(&self, _: &Target, arguments: usize) -> u64 {
+        2 * arguments as u64 + 2 * self.own.output + AROUND as u64 + notice::MAX_MEMORY
+    }
+
+    async fn call(&self, mut invocation: Invocation) -> Result<Outcome, CallError> {
+        let wanted = wanted(&self.description, &invocation.target);
+        let wanted =
+            wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
+        let mut account = Account::open(&invocation, Backend::Remote);
+        let since = Instant::now();
+        let deadline = invocation.deadline.into();
+        match timeout_at(deadline, self.run(wanted, &mut invocation)).await {
+            Ok(Ok(outcome)) => {
+                account.answered(outcome.size());
+                Ok(outcome)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(CallError::Deadline { after: since.elapsed() }),
+        }
+    }
+
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
+    fn updates(&self) -> Option<broadcast::Receiver<Arc<str>>> {
+        Some(self.own.news.updated.subscribe())
+    }
+
+    async fn changed(&self) -> Result<Arc<dyn Sandbox>, String> {
+        loop {
+            tokio::select! {
+                why = self.own.sessions.common.link.breaker.opened() => return Err(why),
+                () = self.own.news.changed.notified() => {}
+            }
+            sleep(CALM).await;
+            match self.own.described().await {
+                Ok(description) if description != self.description => {
+                    return Ok(Arc::new(Self::of(description, Arc::clone(&self.own))));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}
