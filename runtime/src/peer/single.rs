@@ -1,8 +1,8 @@
-//! One request whose answer comes on a stream of its own, as over HTTP, and with it all that the server tells and asks
-//! for it.
+//! Messages that come on streams of their own, as over HTTP: that of a request brings its answer, and all that the server
+//! tells and asks for it; another what it tells and asks besides.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 
@@ -10,10 +10,31 @@ use super::message::{self, Message, Refusal};
 use super::session::{Listener, Listening, Pending};
 use super::{asked, notices};
 
-/// A request without an answer.
+/// Requests without an answer, of one conversation.
+#[derive(Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<HashMap<u64, Pending>>>);
+
+impl Calls {
+    /// One more, which has an id of its own.
+    pub(crate) fn add(&self, id: u64, listening: Listening) {
+        self.all().insert(id, Pending::of(listening));
+    }
+
+    /// One that is over.
+    pub(crate) fn remove(&self, id: u64) {
+        self.all().remove(&id);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, Pending>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream of messages, and the requests that they may be for: the one whose answer it brings, or those of a
+/// conversation.
 pub(crate) struct Single {
-    id: u64,
-    pending: HashMap<u64, Pending>,
+    id: Option<u64>,
+    calls: Calls,
     listener: Arc<dyn Listener>,
 }
 
@@ -31,26 +52,32 @@ pub(crate) enum Taken {
 }
 
 impl Single {
-    /// The request of that id.
+    /// That of the request of that id.
     pub(crate) fn new(id: u64, listening: Listening, listener: Arc<dyn Listener>) -> Self {
-        let pending = HashMap::from([(id, Pending::of(listening))]);
-        Self { id, pending, listener }
+        let calls = Calls::default();
+        calls.add(id, listening);
+        Self { id: Some(id), calls, listener }
+    }
+
+    /// One that brings no answer.
+    pub(crate) fn beside(calls: Calls, listener: Arc<dyn Listener>) -> Self {
+        Self { id: None, calls, listener }
     }
 
     /// Takes a message that the server sent.
     pub(crate) fn take(&mut self, message: &[u8]) -> Taken {
         match message::parse(message) {
-            Some(Message::Response(id, answer)) if id == self.id => {
-                self.pending.clear();
+            Some(Message::Response(id, answer)) if Some(id) == self.id => {
+                self.calls.remove(id);
                 Taken::Answer(answer)
             }
             Some(Message::Response(..)) => Taken::Heard,
-            Some(Message::Request(asked)) => match asked::pass_on(&self.pending, asked) {
+            Some(Message::Request(asked)) => match asked::pass_on(&self.calls.all(), asked) {
                 Some(reply) => Taken::Reply(reply),
                 None => Taken::Heard,
             },
             Some(Message::Notification(notification)) => {
-                let rest = notices::tell(&self.pending, notification);
+                let rest = notices::tell(&self.calls.all(), notification);
                 rest.into_iter().for_each(|notification| self.listener.notified(&notification));
                 Taken::Heard
             }

@@ -3,12 +3,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, watch};
+use tokio::time::timeout;
 
 use super::error::Fault;
 use super::exchange::{Answer, Exchange};
@@ -16,7 +18,7 @@ use super::handshake::{Established, shake_hands};
 use super::link::Link;
 use crate::notice::{Level, Notices};
 use crate::peer::client::{self, ClientError};
-use crate::peer::single::Single;
+use crate::peer::single::{Calls, Single};
 use crate::peer::{Asked, Conversation, Ended, Listener, Listening, Request, RequestError, message};
 
 /// The revision that has no sessions.
@@ -26,11 +28,18 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 
+/// How long a call waits for that stream. Most servers have it at once, or say that they have none.
+const HEARD: Duration = Duration::from_secs(1);
+
 /// A conversation.
 pub(super) struct Line {
     pub(super) link: Arc<Link>,
     listener: Arc<dyn Listener>,
     ids: AtomicU64,
+    /// Those under way, for what is told and asked besides their own streams.
+    calls: Calls,
+    /// Whether it was seen if the server has a stream for what it tells besides.
+    pub(super) listens: watch::Sender<bool>,
     /// `None` without sessions.
     session: Option<Session>,
 }
@@ -56,7 +65,14 @@ impl Line {
     }
 
     fn of(link: Arc<Link>, listener: Arc<dyn Listener>, session: Option<Session>) -> Self {
-        Self { link, listener, ids: AtomicU64::new(1), session }
+        Self {
+            link,
+            listener,
+            ids: AtomicU64::new(1),
+            calls: Calls::default(),
+            listens: watch::Sender::new(false),
+            session,
+        }
     }
 
     pub(super) fn is_stateless(&self) -> bool {
@@ -91,6 +107,11 @@ impl Line {
         }
     }
 
+    /// A stream that brings what is told and asked besides.
+    pub(super) fn beside(&self) -> Single {
+        Single::beside(self.calls.clone(), Arc::clone(&self.listener))
+    }
+
     /// Has the server log what a caller wants to hear, if it does not yet.
     pub(super) async fn log_for(&self, notices: &Notices) {
         let (Some(session), Some(wanted)) = (&self.session, notices.level()) else { return };
@@ -100,6 +121,9 @@ impl Line {
             // Whatever it answers: it may log all the same.
             drop(client::set_level(self, wanted).await);
             *lock(&session.level) = Some(wanted);
+            // What is logged before there is a stream for it is lost.
+            let mut listens = self.listens.subscribe();
+            drop(timeout(HEARD, listens.wait_for(|listens| *listens)).await);
         }
     }
 
@@ -128,6 +152,8 @@ impl Line {
     pub(super) async fn send(&self, request: Request, listening: Listening) -> Result<Answer, Unsent> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let progress = listening.notices.as_ref().is_some_and(Notices::progress);
+        self.calls.add(id, listening.clone());
+        let mut waiting = Waiting { line: self, id, is_sent: false };
         let mut single = Single::new(id, listening, Arc::clone(&self.listener));
         let (method, mut own) = (request.method, request.besides.headers.clone());
         if self.is_stateless() {
@@ -144,9 +170,9 @@ impl Line {
             let reply = |message| self.reply(message);
             let limit = self.link.limit_of(method);
             let mut exchange = Exchange { link: &self.link, head, single, limit, reply: &reply };
-            let mut waiting = Waiting { line: self, id, is_over: established.is_none() };
+            waiting.is_sent = established.is_some();
             let answer = exchange.run(message.clone()).await;
-            waiting.is_over = true;
+            waiting.is_sent = false;
             match (answer, established) {
                 (Err(Fault::Expired), Some(ended)) if again => {
                     self.forget(&ended);
@@ -201,21 +227,21 @@ impl Conversation for Line {
     }
 }
 
-/// A request without an answer. Dropped before it is over, it is withdrawn: in a session the end of its connection says
+/// A request without an answer. Dropped while it is sent, it is withdrawn: in a session the end of its connection says
 /// nothing.
 struct Waiting<'a> {
     line: &'a Line,
     id: u64,
-    is_over: bool,
+    is_sent: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.is_over {
-            return;
+        self.line.calls.remove(self.id);
+        if self.is_sent {
+            let params = format!("{{\"requestId\":{}}}", self.id);
+            self.line.reply(message::notification("notifications/cancelled", &params));
         }
-        let params = format!("{{\"requestId\":{}}}", self.id);
-        self.line.reply(message::notification("notifications/cancelled", &params));
     }
 }
 

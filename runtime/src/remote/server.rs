@@ -18,7 +18,6 @@ use super::line::{Line, STATELESS, Unsent};
 use super::link::{AROUND, Link};
 use super::place::Place;
 use super::sessions::Sessions;
-use super::watch::{Watched, watch};
 use crate::account::Account;
 use crate::egress::Egress;
 use crate::events::Backend;
@@ -90,7 +89,6 @@ struct Own {
     start: Duration,
     output: u64,
     news: Arc<News>,
-    watched: Arc<Watched>,
 }
 
 /// Hears what the server tells unasked.
@@ -138,12 +136,10 @@ impl RemoteServer {
         };
         let (line, can, description) =
             timeout(start, prepared).await.map_err(|_| RemoteError::Silent { after: start })??;
-        let watched = Arc::<Watched>::default();
         let along = besides(&line, &Dialogue::default());
-        tokio::spawn(watch(Arc::downgrade(&line), Arc::clone(&listener), Arc::clone(&watched), along));
-        let sessions = Sessions::new(line, listener);
+        let sessions = Sessions::new(line, listener, along);
         let (naming, held) = (naming.clone(), Held::default());
-        let own = Own { sessions, held, can, naming, start, output, news, watched };
+        let own = Own { sessions, held, can, naming, start, output, news };
         Ok(Self::of(description, Arc::new(own)))
     }
 
@@ -198,7 +194,7 @@ impl RemoteServer {
     async fn at_once(&self, wanted: Wanted, invocation: &Invocation) -> Result<Outcome, CallError> {
         let line = &self.own.sessions.common;
         if let Wanted::Subscription(uri) = &wanted {
-            self.own.watched.add(uri)?;
+            self.own.sessions.watched.add(uri)?;
             return outcome(empty()?, self.own.output);
         }
         let mut along = besides(line, &invocation.dialogue);

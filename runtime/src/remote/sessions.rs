@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::line::Line;
-use crate::peer::Listener;
+use super::watch::{Watch, Watched};
+use crate::peer::{Besides, Listener};
 use crate::sandbox::SessionId;
 
 /// Sessions with a server at a time; the one that was longest without a call goes. Against clients that open one after
@@ -24,16 +25,22 @@ pub(super) struct Sessions {
     pub(super) common: Arc<Line>,
     listener: Arc<dyn Listener>,
     own: Mutex<HashMap<SessionId, Own>>,
+    pub(super) watched: Arc<Watched>,
+    _watch: Watch,
 }
 
 struct Own {
     line: Arc<Line>,
     used: Instant,
+    _watch: Watch,
 }
 
 impl Sessions {
-    pub(super) fn new(common: Arc<Line>, listener: Arc<dyn Listener>) -> Self {
-        Self { common, listener, own: Mutex::default() }
+    /// Those that begin with one; what goes along when the server is asked to tell is `besides`.
+    pub(super) fn new(common: Arc<Line>, listener: Arc<dyn Listener>, besides: Besides) -> Self {
+        let watched = Arc::<Watched>::default();
+        let _watch = Watch::begin(&common, &watched, besides);
+        Self { common, listener, own: Mutex::default(), watched, _watch }
     }
 
     /// The conversation for a call of that session.
@@ -43,9 +50,11 @@ impl Sessions {
         };
         let mut own = self.own();
         let ended = take_idle(&mut own, &session);
-        let begin = || Own {
-            line: Arc::new(Line::in_session(Arc::clone(&self.common.link), Arc::clone(&self.listener))),
-            used: Instant::now(),
+        let begin = || {
+            let link = Arc::clone(&self.common.link);
+            let line = Arc::new(Line::in_session(link, Arc::clone(&self.listener)));
+            let _watch = Watch::begin(&line, &self.watched, Besides::default());
+            Own { line, used: Instant::now(), _watch }
         };
         let this = own.entry(session).or_insert_with(begin);
         this.used = Instant::now();

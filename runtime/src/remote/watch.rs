@@ -4,11 +4,12 @@
 //! that has neither is not asked again.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::error::Fault;
@@ -16,9 +17,9 @@ use super::exchange::streamed;
 use super::line::{Line, Unsent};
 use super::link::AROUND;
 use crate::peer::request::quoted;
-use crate::peer::single::{Single, Taken};
+use crate::peer::single::Taken;
 use crate::peer::sse::Events;
-use crate::peer::{Besides, Listener, Listening, Request};
+use crate::peer::{Besides, Listening, Request};
 use crate::sandbox::CallError;
 
 /// Until a stream that ended is asked for again; doubled with each that ends.
@@ -65,16 +66,27 @@ impl Watched {
     }
 }
 
-/// Listens as long as the conversation is there, and the server tells something.
-pub(super) async fn watch(
-    line: Weak<Line>,
-    listener: Arc<dyn Listener>,
-    watched: Arc<Watched>,
-    besides: Besides,
-) {
+/// Listens until it is dropped.
+pub(super) struct Watch(AbortHandle);
+
+impl Watch {
+    /// Listens in that conversation.
+    pub(super) fn begin(line: &Arc<Line>, watched: &Arc<Watched>, besides: Besides) -> Self {
+        Self(tokio::spawn(watch(Arc::clone(line), Arc::clone(watched), besides)).abort_handle())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Listens as long as the server tells something.
+async fn watch(line: Arc<Line>, watched: Arc<Watched>, besides: Besides) {
     let mut pause = FIRST;
     loop {
-        let Some(line) = line.upgrade() else { return };
+        let began = Instant::now();
         let goes_on = if line.is_stateless() {
             let request = Request::new("subscriptions/listen", watched.params()).with(besides.clone());
             tokio::select! {
@@ -85,11 +97,13 @@ pub(super) async fn watch(
                 }
             }
         } else {
-            stream(&line, &listener).await
+            stream(&line).await
         };
-        drop(line);
         if !goes_on {
             return;
+        }
+        if began.elapsed() > LONGEST {
+            pause = FIRST;
         }
         sleep(pause).await;
         pause = (pause * 2).clamp(FIRST, LONGEST);
@@ -106,9 +120,10 @@ fn may_go_on(ended: &Result<super::exchange::Answer, Unsent>) -> bool {
 }
 
 /// The stream of a session, to its end; whether there may be another.
-async fn stream(line: &Arc<Line>, listener: &Arc<dyn Listener>) -> bool {
+async fn stream(line: &Line) -> bool {
     let Ok(Some(established)) = line.established().await else { return true };
     let response = line.link.get(established.head.clone()).await;
+    line.listens.send_replace(true);
     let mut body = match response.and_then(streamed) {
         Ok(body) => body,
         Err(Fault::Expired) => {
@@ -122,7 +137,7 @@ async fn stream(line: &Arc<Line>, listener: &Arc<dyn Listener>) -> bool {
         Err(_) => return true,
     };
     let mut events = Events::up_to(AROUND);
-    let mut single = Single::new(0, Listening::default(), Arc::clone(listener));
+    let mut single = line.beside();
     while let Ok(Some(piece)) = body.next().await {
         events.push(&piece);
         while let Ok(Some(event)) = events.event() {
