@@ -12,6 +12,7 @@ pub mod client;
 pub mod engine;
 pub mod gateway;
 pub mod guests;
+pub mod official;
 pub mod process;
 pub mod registry;
 pub mod server;

@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 /// Makes a key for `server` as README says: its section goes to the end of the config.
-fn make_key(site: &Site, name: &str, server: &str) -> String {
+pub(super) fn make_key(site: &Site, name: &str, server: &str) -> String {
     let owner = format!("{name}@example.com");
     let Output { status, stdout, stderr } =
         run(site, &["key", "new", name, "--owner", &owner, "--server", server]);

@@ -18,6 +18,7 @@ mod limits;
 mod panics;
 mod registry;
 mod registry_faults;
+mod remote;
 mod secrets;
 mod security_page;
 mod shared_code;
