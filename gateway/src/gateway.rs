@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{broadcast, watch};
 
 use crate::auth::Servers;
-use toolgate_runtime::mirrored::Mirrored;
+use toolgate_runtime::peer::mirrored::Mirrored;
 
 use crate::catalog::{Catalog, View};
 use crate::error::Error;

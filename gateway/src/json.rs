@@ -1,13 +1,9 @@
-//! Writing JSON by hand: strings, and text that is JSON already; and reading an object without losing any of
-//! it. Knows nothing of what it means.
+//! Writing JSON by hand: strings, and text that is JSON already. Knows nothing of what it means.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
+
+pub(crate) use toolgate_runtime::json::Members;
 
 /// Appends a JSON string.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
@@ -40,33 +36,3 @@ pub(crate) fn number(out: &mut Vec<u8>, before: &str, number: impl Serialize) {
 pub(crate) fn offset(value: &RawValue, whole: &str) -> usize {
     value.get().as_ptr().addr() - whole.as_ptr().addr()
 }
-
-/// The members of a JSON object in their order, their values as they are written.
-#[derive(Debug, Default)]
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<'de>(PhantomData<&'de ()>);
-        impl<'de> Visitor<'de> for Members<'de> {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(Members(PhantomData)).map(Self)
-    }
-}
-
-/// A member's name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -8,7 +8,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`mirrored`], [`artifact`], [`wit`], [`peer`] |
+//! | 1 | [`limits`], [`events`], [`notice`], `capture`, [`host`], [`budget`], [`scheduler`], [`secret`], [`answer`], [`json`], [`artifact`], [`wit`], [`peer`] |
 //! | 2 | [`policy`] |
 //! | 3 | [`sandbox`], `offers`, `held`, `account`, [`egress`] |
 //! | 4 | [`wasm`], [`docker`], [`remote`] |
@@ -23,8 +23,8 @@ pub mod egress;
 pub mod events;
 mod held;
 pub mod host;
+pub mod json;
 pub mod limits;
-pub mod mirrored;
 pub mod notice;
 mod offers;
 pub mod peer;

@@ -22,7 +22,7 @@ pub use pages::{List, Page, Pages};
 pub use server::{Server, ServerEntry, ServerState};
 pub use wanted::Wanted;
 
-use toolgate_runtime::mirrored::Mirrored;
+pub use toolgate_runtime::peer::mirrored::Mirrored;
 use toolgate_runtime::sandbox::{Reference, Target};
 
 use crate::admit::Gate;

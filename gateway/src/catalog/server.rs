@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use toolgate_runtime::events::Backend;
-use toolgate_runtime::mirrored::{self, Mirrored};
+use toolgate_runtime::peer::mirrored::{self, Mirrored};
 use toolgate_runtime::sandbox::{Description, Listed, Reference, Sandbox, Target, Tool};
 
 use super::pages::Lists;

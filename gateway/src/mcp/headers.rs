@@ -3,24 +3,17 @@
 //! A proxy may route or refuse by these headers, so what they say must be what is executed:
 //! a header that is missing, doubled or different refuses the request.
 
-use std::borrow::Cow;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use serde_json::value::RawValue;
-use toolgate_runtime::mirrored::{Mirrored, SENTINEL};
+pub use toolgate_runtime::peer::header::PROTOCOL_VERSION;
+use toolgate_runtime::peer::header::{METHOD, NAME, decode};
 
 use super::params::{Params, text};
+use crate::catalog::Mirrored;
 use crate::error::Error;
-use crate::json::Members;
 
-/// The protocol revision of a request.
-pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// The session of a request, in revisions that have sessions.
 pub const SESSION_ID: &str = "mcp-session-id";
-const METHOD: &str = "mcp-method";
-const NAME: &str = "mcp-name";
 
 /// Checks `Mcp-Method` and `Mcp-Name` against the body of a stateless request.
 ///
@@ -52,9 +45,10 @@ pub fn check(headers: &HeaderMap, method: &str, params: &Params<'_>) -> Result<(
 /// # Errors
 /// [`Error::HeaderMismatch`] says which header is wrong.
 pub fn check_mirrored(headers: &HeaderMap, mirrored: &[Mirrored], arguments: &RawValue) -> Result<(), Error> {
-    for Mirrored { header, shown, path } in mirrored {
+    for one in mirrored {
+        let Mirrored { header, shown, .. } = one;
         let given = single(headers, header.as_str(), shown)?;
-        match (given, value(arguments, path)) {
+        match (given, one.value(arguments)) {
             (None, None) => {}
             (None, Some(_)) => return Err(Error::HeaderMismatch(format!("the {shown} header is missing"))),
             (Some(_), None) => return Err(mismatch(shown)),
@@ -68,16 +62,6 @@ pub fn check_mirrored(headers: &HeaderMap, mirrored: &[Mirrored], arguments: &Ra
         }
     }
     Ok(())
-}
-
-/// What an argument is; `None` where it is absent or `null`.
-fn value<'a>(arguments: &'a RawValue, path: &[String]) -> Option<&'a RawValue> {
-    let inner = path.iter().try_fold(arguments, |object, name| {
-        let Members(members) = serde_json::from_str(object.get()).ok()?;
-        // Of several with one name, readers take the last.
-        members.into_iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
-    })?;
-    (inner.get() != "null").then_some(inner)
 }
 
 /// Whether a header says what an argument is. Numbers are compared as such: 42.0 is 42.
@@ -117,19 +101,6 @@ fn required<'a>(headers: &'a HeaderMap, name: &str, shown: &str) -> Result<&'a s
 
 fn mismatch(shown: &str) -> Error {
     Error::HeaderMismatch(format!("{shown} differs from the body"))
-}
-
-/// A header value as the text it stands for; `None` if its Base64 form is broken.
-#[must_use]
-pub fn decode(value: &str) -> Option<Cow<'_, str>> {
-    let inner = value.strip_prefix(SENTINEL.0).and_then(|rest| rest.strip_suffix(SENTINEL.1));
-    match inner {
-        None => Some(Cow::Borrowed(value)),
-        Some(encoded) => {
-            let bytes = STANDARD.decode(encoded).ok()?;
-            String::from_utf8(bytes).ok().map(Cow::Owned)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 //!
 //! `conversation` what one is to whoever asks · `request` what is asked for · `client` what every server is asked ·
 //! `session` over lines of text, `single` a request with a stream of its own, which `sse` reads, with `lines`, `message`, and whom `notices` and what is `asked` are for ·
-//! `news` what a server offers has changed · `capabilities` of clients
+//! `news` what a server offers has changed · `capabilities` of clients · `header` and `mirrored` what requests say again
+//! in headers
 
 mod asked;
 mod capabilities;
 pub mod client;
 mod conversation;
+pub mod header;
 mod lines;
 pub(crate) mod message;
+pub mod mirrored;
 mod news;
 mod notices;
 pub(crate) mod request;

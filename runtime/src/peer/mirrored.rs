@@ -2,16 +2,15 @@
 //! Parameters"): which those are, by the tool's schema.
 //!
 //! Only what `properties` lead to counts, and only strings, numbers and booleans. What is annotated in another way
-//! is not mirrored. Pure: who sends such headers, and who checks them, is elsewhere.
+//! is not mirrored.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use crate::json::Members;
 
 /// What marks a parameter; its value names the header.
 const ANNOTATION: &str = "x-mcp-header";
@@ -34,8 +33,18 @@ pub struct Mirrored {
     pub path: Vec<String>,
 }
 
-/// What stands around the Base64 form of a value that a header can't hold as it is.
-pub const SENTINEL: (&str, &str) = ("=?base64?", "?=");
+impl Mirrored {
+    /// What the parameter is among these arguments; `None` where it is absent or `null`.
+    #[must_use]
+    pub fn value<'a>(&self, arguments: &'a RawValue) -> Option<&'a RawValue> {
+        let inner = self.path.iter().try_fold(arguments, |object, name| {
+            let Members(members) = serde_json::from_str(object.get()).ok()?;
+            // Of several with one name, readers take the last.
+            members.into_iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+        })?;
+        (inner.get() != "null").then_some(inner)
+    }
+}
 
 /// The mirrored parameters of a schema.
 #[must_use]
@@ -74,34 +83,6 @@ fn collect(schema: &Map<String, Value>, path: &mut Vec<String>, found: &mut Vec<
     }
 }
 
-/// The headers that say what these parameters are in arguments, a JSON object. One that is absent or `null` has none.
-#[must_use]
-pub fn headers(mirrored: &[Mirrored], arguments: &RawValue) -> HeaderMap {
-    let one = |Mirrored { header, path, .. }: &Mirrored| {
-        let value = path.iter().try_fold(Cow::Borrowed(arguments), |object, name| {
-            let members: HashMap<String, Box<RawValue>> = serde_json::from_str(object.get()).ok()?;
-            members.get(name).map(|value| Cow::Owned(value.clone()))
-        })?;
-        let text = serde_json::from_str::<String>(value.get());
-        let text = text.unwrap_or_else(|_| value.get().to_owned());
-        (value.get() != "null").then(|| (header.clone(), encode(&text)))
-    };
-    mirrored.iter().filter_map(one).collect()
-}
-
-/// A text as a header's value: as it is where that can be, else in Base64.
-#[must_use]
-pub fn encode(text: &str) -> HeaderValue {
-    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        && text.trim_ascii() == text
-        && !(text.starts_with(SENTINEL.0) && text.ends_with(SENTINEL.1));
-    let plain = is_plain.then(|| HeaderValue::from_str(text).ok()).flatten();
-    plain.unwrap_or_else(|| {
-        let encoded = format!("{}{}{}", SENTINEL.0, STANDARD.encode(text), SENTINEL.1);
-        HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static(""))
-    })
-}
-
 fn header(property: &Map<String, Value>) -> Option<(HeaderName, String)> {
     let name = property.get(ANNOTATION)?.as_str().filter(|name| !name.is_empty())?;
     let header = HeaderName::from_bytes(format!("{PREFIX}{name}").as_bytes()).ok()?;
@@ -113,32 +94,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-
-    #[test]
-    fn a_header_holds_what_the_argument_is() {
-        let schema = r#"{"properties":{
-            "zone":{"type":"string","x-mcp-header":"Zone"},
-            "where":{"type":"object","properties":{"floor":{"type":"integer","x-mcp-header":"Floor"}}}
-        }}"#;
-        let mirrored = of(&RawValue::from_string(schema.to_owned()).unwrap());
-        for (arguments, zone, floor) in [
-            (
-                r#"{"zone":"a b","where":{"floor":18446744073709551616}}"#,
-                Some("a b"),
-                Some("18446744073709551616"),
-            ),
-            (r#"{"zone":"\u00e4","where":{}}"#, Some("=?base64?w6Q=?="), None),
-            (r#"{"zone":" a","where":7}"#, Some("=?base64?IGE=?="), None),
-            (r#"{"zone":"=?base64?YQ==?="}"#, Some("=?base64?PT9iYXNlNjQ/WVE9PT89?="), None),
-            (r#"{"zone":null}"#, None, None),
-            (r#"{"zone":true}"#, Some("true"), None),
-        ] {
-            let headers = headers(&mirrored, &RawValue::from_string(arguments.to_owned()).unwrap());
-            let of = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-            let expected = (zone.map(str::to_owned), floor.map(str::to_owned));
-            assert_eq!((of("mcp-param-zone"), of("mcp-param-floor")), expected, "{arguments}");
-        }
-    }
 
     fn found(schema: &str) -> Vec<(String, String)> {
         let schema = RawValue::from_string(schema.to_owned()).unwrap();
