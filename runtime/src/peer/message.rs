@@ -110,6 +110,19 @@ pub(super) fn parse(line: &[u8]) -> Option<Message> {
     }
 }
 
+/// The error of a message that answers with one and names no request, as whoever could not read it does.
+pub(super) fn refused(message: &[u8]) -> Option<Refusal> {
+    #[derive(Deserialize)]
+    struct Refused {
+        #[serde(default)]
+        id: Option<serde::de::IgnoredAny>,
+        error: Refusal,
+    }
+    let is_object = message.trim_ascii_start().starts_with(b"{");
+    let Refused { id, error } = serde_json::from_slice(message).ok().filter(|_| is_object)?;
+    id.is_none().then_some(error)
+}
+
 /// The line of a request.
 pub(crate) fn request(id: u64, method: &str, params: &str) -> Vec<u8> {
     format!(

@@ -30,22 +30,30 @@ struct Log<'a> {
 /// Tells what the notification says to whom it belongs; gives back one of another kind.
 pub(super) fn tell(pending: &HashMap<u64, Pending>, notification: Notification) -> Option<Notification> {
     match notification.method.as_str() {
-        PROGRESS => progress(pending, notification),
-        LOG => log(pending, notification),
+        PROGRESS => progress(|token| pending.get(&token)?.notices.as_ref(), notification),
+        LOG => only(pending).and_then(|notices| log(notices, notification)),
         _ => return Some(notification),
     };
     None
 }
 
-fn progress(pending: &HashMap<u64, Pending>, notification: Notification) -> Option<()> {
+/// Tells what a notification says that came with the answer to the request of that id.
+pub(super) fn tell_one(id: u64, notices: &Notices, notification: Notification) {
+    match notification.method.as_str() {
+        PROGRESS => progress(|token| (token == id).then_some(notices), notification),
+        LOG => log(notices, notification),
+        _ => None,
+    };
+}
+
+fn progress<'a>(whose: impl FnOnce(u64) -> Option<&'a Notices>, notification: Notification) -> Option<()> {
     let params = notification.params?;
     let Progress { progress_token } = serde_json::from_str(params.get()).ok()?;
-    pending.get(&progress_token)?.notices.as_ref()?.tell_progress(params);
+    whose(progress_token)?.tell_progress(params);
     Some(())
 }
 
-fn log(pending: &HashMap<u64, Pending>, notification: Notification) -> Option<()> {
-    let notices = only(pending)?;
+fn log(notices: &Notices, notification: Notification) -> Option<()> {
     let params = notification.params?;
     let Log { level } = serde_json::from_str(params.get()).ok()?;
     notices.tell_log(Level::parse(&level)?, params);
