@@ -100,6 +100,20 @@ pub struct Description {
     pub speaks_mcp: bool,
 }
 
+impl Description {
+    /// What a server that speaks MCP knows a target by: a tool by its own name of it; `None` where there is none.
+    pub(crate) fn key<'a>(&'a self, target: &'a Target) -> Option<&'a str> {
+        Some(match target {
+            Target::Tool(tool) => &self.tools.get(*tool)?.function,
+            Target::Prompt(prompt) | Target::Completion(Reference::Prompt(prompt)) => {
+                &self.prompts.get(*prompt)?.key
+            }
+            Target::Completion(Reference::Template(template)) => &self.templates.get(*template)?.key,
+            Target::Resource(uri) | Target::Subscription(uri) => uri,
+        })
+    }
+}
+
 /// A prompt, resource or template as its server lists it.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -223,6 +237,9 @@ pub struct Dialogue {
     /// What the server kept for this round, as it gave it.
     pub state: Option<Vec<u8>>,
 }
+
+/// Bytes of what a component keeps for the next round. It travels with its client.
+pub(crate) const MAX_STATE: usize = 64 * 1024;
 
 /// Questions that the client has to answer before the call can go on, in a round of its own.
 #[derive(Clone, Debug)]

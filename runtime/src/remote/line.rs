@@ -19,14 +19,12 @@ use super::link::Link;
 use crate::notice::{Level, Notices};
 use crate::peer::client::{self, ClientError};
 use crate::peer::single::{Calls, Single};
-use crate::peer::{Asked, Conversation, Ended, Listener, Listening, Request, RequestError, message};
-
-/// The revision that has no sessions.
-pub(super) const STATELESS: &str = "2026-07-28";
+use crate::peer::stateless::REVISION;
+use crate::peer::{Asked, Conversation, Ended, Listener, Listening, Request, RequestError, header, message};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub(super) const VERSION: HeaderName = HeaderName::from_static(header::PROTOCOL_VERSION);
+const METHOD: HeaderName = HeaderName::from_static(header::METHOD);
 
 /// How long a call waits for that stream. Most servers have it at once, or say that they have none.
 const HEARD: Duration = Duration::from_secs(1);
@@ -157,7 +155,7 @@ impl Line {
         let mut single = Single::new(id, listening, Arc::clone(&self.listener));
         let (method, mut own) = (request.method, request.besides.headers.clone());
         if self.is_stateless() {
-            own.insert(VERSION, HeaderValue::from_static(STATELESS));
+            own.insert(VERSION, HeaderValue::from_static(REVISION));
             own.insert(METHOD, HeaderValue::from_static(method));
         }
         let params = request.into_params(progress.then_some(id));

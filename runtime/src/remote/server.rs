@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderName};
-use serde::Deserialize;
+use http::HeaderMap;
 use serde_json::value::RawValue;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{sleep, timeout, timeout_at};
 
 use super::breaker::Breaker;
 use super::error::{Fault, RemoteError};
-use super::line::{Line, STATELESS, Unsent};
+use super::line::{Line, Unsent};
 use super::link::{AROUND, Link};
 use super::place::Place;
 use super::sessions::Sessions;
@@ -22,25 +21,25 @@ use crate::account::Account;
 use crate::egress::Egress;
 use crate::events::Backend;
 use crate::held::{self, Held, Running, Step};
-use crate::mirrored::{self, Mirrored};
-use crate::notice::{self, Notices};
+use crate::notice::{self, Level, Notices};
 use crate::offers::{describe, listed, nothing_to_complete, outcome, wanted};
 use crate::peer::client::{ClientError, Greeting};
+use crate::peer::mirrored::{self, Mirrored};
 use crate::peer::request::{quoted, trace};
+use crate::peer::stateless::{Answered, Ask, Terms, answered, discovered, meta};
 use crate::peer::{
     Asked, Besides, ClientCapabilities, Conversation as _, Ended, Listener, Listening, MAX_WAITING, News,
     Notification, Request, RequestError, Wanted,
 };
 use crate::policy::Policy;
 use crate::sandbox::{
-    CallError, Content, Description, Dialogue, Invocation, Naming, Outcome, Questions, Sandbox, Target,
+    CallError, Content, Description, Dialogue, Invocation, MAX_STATE, Naming, Outcome, Questions, Sandbox,
+    Target,
 };
 
 /// Time between two looks at the tools of a server that says that they change. Against one that says so
 /// all the time.
 const CALM: Duration = Duration::from_secs(1);
-
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What an operator says of a server elsewhere.
 #[derive(Clone, Debug)]
@@ -131,12 +130,12 @@ impl RemoteServer {
         let listener: Arc<dyn Listener> = Arc::new(Heard(Arc::clone(&news)));
         let prepared = async {
             let (line, can) = begin(link, &listener).await?;
-            let offers = listed(&line, &can, &besides(&line, &Dialogue::default())).await?;
+            let offers = listed(&line, &can, &for_nobody(&line)).await?;
             Ok::<_, RemoteError>((Arc::new(line), can, describe(offers, naming)?))
         };
         let (line, can, description) =
             timeout(start, prepared).await.map_err(|_| RemoteError::Silent { after: start })??;
-        let along = besides(&line, &Dialogue::default());
+        let along = for_nobody(&line);
         let sessions = Sessions::new(line, listener, along);
         let (naming, held) = (naming.clone(), Held::default());
         let own = Own { sessions, held, can, naming, start, output, news };
@@ -155,16 +154,20 @@ impl RemoteServer {
         &self.own.can.revision
     }
 
-    /// Headers of a request without a session, for proxies to read.
-    fn head(&self, wanted: &Wanted, invocation: &Invocation) -> HeaderMap {
-        let mut head = HeaderMap::new();
-        head.extend(wanted.name().map(|name| (NAME, mirrored::encode(name))));
-        if let Target::Tool(tool) = invocation.target
-            && let Some(mirrored) = self.mirrored.get(&tool)
-        {
-            head.extend(mirrored::headers(mirrored, &invocation.arguments));
-        }
-        head
+    /// What a request without a session says again in its headers.
+    fn head(&self, wanted: &Wanted, invocation: &Invocation) -> Result<HeaderMap, CallError> {
+        let mirrored = match invocation.target {
+            Target::Tool(tool) => self.mirrored.get(&tool).map_or(&[][..], Vec::as_slice),
+            _ => &[],
+        };
+        let ask = match wanted {
+            Wanted::Tool(name) => Ask::Tool(name, &invocation.arguments, mirrored),
+            Wanted::Prompt(name) => Ask::Prompt(name, &invocation.arguments),
+            Wanted::Resource(uri) => Ask::Resource(uri),
+            Wanted::Subscription(_) | Wanted::Completion(_) => return Ok(HeaderMap::new()),
+        };
+        let repeated = ask.repeated().map_err(|error| CallError::Arguments(error.to_string()))?;
+        Ok(repeated.into_iter().collect())
     }
 
     async fn run(&self, wanted: Wanted, invocation: &mut Invocation) -> Result<Outcome, CallError> {
@@ -197,16 +200,28 @@ impl RemoteServer {
             self.own.sessions.watched.add(uri)?;
             return outcome(empty()?, self.own.output);
         }
-        let mut along = besides(line, &invocation.dialogue);
-        along.headers = self.head(&wanted, invocation);
-        if let Some(level) = invocation.notices.as_ref().and_then(Notices::level) {
-            along.meta += &format!(",\"io.modelcontextprotocol/logLevel\":\"{}\"", level.as_str());
-        }
+        let level = invocation.notices.as_ref().and_then(Notices::level);
+        let headers = self.head(&wanted, invocation)?;
+        let along = Besides { headers, ..besides(line, &invocation.dialogue, level) };
         let listening = Listening { notices: invocation.notices.clone(), questions: None };
         let answer = self.own.ask(line, &wanted, &invocation.arguments, along, listening).await?;
-        match questions(&answer) {
-            Some(questions) => Ok(Outcome { is_error: false, content: Content::Questions(questions) }),
-            None => outcome(answer, self.own.output),
+        let limit = self.own.output;
+        if answer.get().len() as u64 > limit {
+            return Err(CallError::Output { limit });
+        }
+        let nonsense = |why: String| CallError::Trap(format!("the server's result makes no sense: {why}"));
+        match answered(answer).map_err(nonsense)? {
+            Answered::Complete { result, is_error } => {
+                Ok(Outcome { is_error, content: Content::Message(result) })
+            }
+            Answered::InputRequired { requests, state } => {
+                let state = state.map(String::into_bytes);
+                if state.as_ref().is_some_and(|state| state.len() > MAX_STATE) {
+                    return Err(nonsense(format!("its state has more than {MAX_STATE} bytes")));
+                }
+                let content = Content::Questions(Questions { requests, state, waiting: None });
+                Ok(Outcome { is_error: false, content })
+            }
         }
     }
 }
@@ -224,7 +239,7 @@ impl Own {
         }
         let (asks, questions) = mpsc::channel(MAX_WAITING);
         let listening = Listening { notices: invocation.notices.clone(), questions: Some(asks) };
-        let along = besides(&line, &invocation.dialogue);
+        let along = besides(&line, &invocation.dialogue, None);
         let (own, arguments) = (Arc::clone(self), invocation.arguments.clone());
         let seat = Arc::clone(&line);
         let answer = Box::pin(async move { own.ask(&line, &wanted, &arguments, along, listening).await });
@@ -262,7 +277,7 @@ impl Own {
     /// What is offered now.
     async fn described(&self) -> Result<Description, RemoteError> {
         let line = &self.sessions.common;
-        let along = besides(line, &Dialogue::default());
+        let along = for_nobody(line);
         let offers = timeout(self.start, listed(&**line, &self.can, &along)).await;
         Ok(describe(offers.map_err(|_| RemoteError::Silent { after: self.start })??, &self.naming)?)
     }
@@ -272,10 +287,10 @@ impl Own {
 async fn begin(link: Arc<Link>, listener: &Arc<dyn Listener>) -> Result<(Line, Greeting), RemoteError> {
     const METHOD: &str = "server/discover";
     let line = Line::stateless(Arc::clone(&link), Arc::clone(listener));
-    let request = Request::new(METHOD, "{}".to_owned()).with(besides(&line, &Dialogue::default()));
+    let request = Request::new(METHOD, "{}".to_owned()).with(for_nobody(&line));
     match line.send(request, Listening::default()).await {
         Ok(Ok(answer)) => {
-            if let Some(can) = Greeting::discovered(&answer, STATELESS) {
+            if let Ok(can) = discovered(&answer) {
                 return Ok((line, can));
             }
         }
@@ -292,19 +307,15 @@ async fn begin(link: Arc<Link>, listener: &Arc<dyn Listener>) -> Result<(Line, G
 }
 
 /// What goes along with a request. Without a session that is all that a server knows of who asks.
-fn besides(line: &Line, dialogue: &Dialogue) -> Besides {
-    let trace = dialogue.meta.as_deref().map(trace).unwrap_or_default();
+fn besides(line: &Line, dialogue: &Dialogue, level: Option<Level>) -> Besides {
     if !line.is_stateless() {
-        return Besides { meta: trace, ..Besides::default() };
+        let meta = dialogue.meta.as_deref().map(trace).unwrap_or_default();
+        return Besides { meta, ..Besides::default() };
     }
-    let comma = if trace.is_empty() { "" } else { "," };
-    let able = dialogue.capabilities.as_deref().map_or("{}", RawValue::get);
-    let meta = format!(
-        "\"io.modelcontextprotocol/protocolVersion\":\"{STATELESS}\",\
-         \"io.modelcontextprotocol/clientInfo\":{{\"name\":\"toolgate\",\"version\":\"{}\"}},\
-         \"io.modelcontextprotocol/clientCapabilities\":{able}{comma}{trace}",
-        env!("CARGO_PKG_VERSION")
-    );
+    let trace = dialogue.meta.as_deref().map(trace).unwrap_or_default();
+    let trace = RawValue::from_string(format!("{{{trace}}}")).ok();
+    let capabilities = dialogue.capabilities.as_deref();
+    let meta = meta(&Terms { meta: trace.as_deref(), capabilities, level, ..Terms::default() });
     let responses = dialogue.responses.as_ref().map(|answers| format!("\"inputResponses\":{answers}"));
     let state = dialogue.state.as_ref().map(|state| {
         let state = String::from_utf8_lossy(state);
@@ -314,27 +325,9 @@ fn besides(line: &Line, dialogue: &Dialogue) -> Besides {
     Besides { meta, params, headers: HeaderMap::new() }
 }
 
-/// What a result asks of the client; `None` for one that is the end of it.
-fn questions(result: &RawValue) -> Option<Questions> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Asking<'a> {
-        result_type: &'a str,
-        #[serde(borrow, default)]
-        input_requests: Option<&'a RawValue>,
-        #[serde(default)]
-        request_state: Option<String>,
-    }
-    // Most results are the end, and need not be read for that.
-    if !result.get().contains("input_required") {
-        return None;
-    }
-    let asking: Asking<'_> = serde_json::from_str(result.get()).ok()?;
-    if asking.result_type != "input_required" {
-        return None;
-    }
-    let requests = asking.input_requests.map(ToOwned::to_owned).or_else(|| empty().ok())?;
-    Some(Questions { requests, state: asking.request_state.map(String::into_bytes), waiting: None })
+/// What goes along with what is asked for nobody.
+fn for_nobody(line: &Line) -> Besides {
+    besides(line, &Dialogue::default(), None)
 }
 
 fn empty() -> Result<Box<RawValue>, CallError> {

@@ -13,14 +13,12 @@ use wasmtime::Store;
 use super::capability::secrets;
 use super::engine::Metering;
 use super::instances::{Instances, Room};
-use super::load::{self, LoadError};
+use super::load;
 use super::meter::Account;
 use super::state::{self, Given, Grants, State};
-use super::surface::Surface;
-use super::tool_world::World;
+use super::surface::{Answer, Surface, Work};
 use super::trap;
 use crate::events::Observer;
-use crate::offers::Offers;
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Content, Description, Invocation, Outcome, Target};
 use crate::secret::Secret;
@@ -59,27 +57,43 @@ impl Prepared {
         result: u64,
     ) -> Result<Outcome, CallError> {
         let Invocation { target, arguments, deadline, observer, notices, dialogue, lease, .. } = invocation;
-        // In reverse order of how they go: first the store, in the account; then the room that it
-        // was in; at last what was set aside for both.
+        // In reverse order of how they go: first what runs, at last what was set aside for it.
         let _lease = lease;
-        let room;
-        let mut account = account;
-        let (ground, limits) = (&self.ground, &self.ground.policy.limits);
+        let mut running = Running { account, room: None };
+        let (ground, limit) = (&self.ground, self.ground.policy.limits.output);
         if let Target::Subscription(_) = target {
             return Ok(nothing());
         }
-        let work = self.surface.work(&self.description, &target, arguments, dialogue)?;
+        let work = self.surface.work(&self.description, &target, arguments, dialogue, notices.as_ref())?;
         let given = Given { observer, secrets: ground.secrets(deadline).await?, result, notices };
-        room = ground.room(account.started(), deadline).await?;
-        let store = account.run_in(ground.store(&room, given)?);
-        let answer = match timeout_at(deadline.into(), work.run(room.linked, store)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(trap::call_error(&error, account.refused(), limits)),
-            Err(_) => return Err(CallError::Deadline { after: account.started().elapsed() }),
-        };
-        let outcome = self.surface.outcome(&work, answer, limits.output)?;
-        account.answered(outcome.size());
+        let answer = running.answer(ground, &work, given, deadline).await?;
+        let outcome = self.surface.outcome(&work, answer, limit)?;
+        running.account.answered(outcome.size());
         Ok(outcome)
+    }
+}
+
+/// An instance at work. In the order in which they go: the store, in the account, then the room that it is in.
+struct Running<'a> {
+    account: Account,
+    room: Option<Room<'a>>,
+}
+
+impl<'a> Running<'a> {
+    async fn answer(
+        &mut self,
+        ground: &'a Ground,
+        work: &Work<'_>,
+        given: Given,
+        deadline: Instant,
+    ) -> Result<Answer, CallError> {
+        let room = self.room.insert(ground.room(self.account.started(), deadline).await?);
+        let store = self.account.run_in(ground.store(room, given)?);
+        match timeout_at(deadline.into(), work.run(room.linked, store)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(trap::call_error(&error, self.account.refused(), &ground.policy.limits)),
+            Err(_) => Err(CallError::Deadline { after: self.account.started().elapsed() }),
+        }
     }
 }
 
@@ -90,31 +104,19 @@ fn nothing() -> Outcome {
 }
 
 impl Ground {
-    /// What a component that speaks MCP says that it offers, within the limits of a call.
-    ///
-    /// # Errors
-    /// Whatever keeps it from saying so.
-    pub(super) async fn offers(
+    /// What it answers when nobody calls: when it is asked what it offers, until `deadline`. The result may take
+    /// `result` bytes of host memory as values.
+    pub(super) async fn ask(
         &self,
-        world: &World,
-        observer: Arc<dyn Observer>,
+        work: &Work<'_>,
+        observer: &Arc<dyn Observer>,
         result: u64,
-    ) -> Result<Offers, LoadError> {
-        let limits = &self.policy.limits;
-        let deadline = Instant::now() + limits.deadline;
-        let room;
-        let mut account = self.account(&observer, "");
-        let failed = |error: CallError| LoadError::Offers(error.to_string());
-        let secrets = self.secrets(deadline).await.map_err(failed)?;
-        let given = Given { observer, secrets, result, notices: None };
-        room = self.room(account.started(), deadline).await.map_err(failed)?;
-        let store = account.run_in(self.store(&room, given).map_err(failed)?);
-        match timeout_at(deadline.into(), world.offers(room.linked, store)).await {
-            Ok(Ok(Ok(offers))) => Ok(offers),
-            Ok(Ok(Err(why))) => Err(LoadError::Offers(why)),
-            Ok(Err(error)) => Err(failed(trap::call_error(&error, account.refused(), limits))),
-            Err(_) => Err(failed(CallError::Deadline { after: account.started().elapsed() })),
-        }
+        deadline: Instant,
+    ) -> Result<Answer, CallError> {
+        let mut running = Running { account: self.account(observer, ""), room: None };
+        let secrets = self.secrets(deadline).await?;
+        let given = Given { observer: Arc::clone(observer), secrets, result, notices: None };
+        running.answer(self, work, given, deadline).await
     }
 
     fn account(&self, observer: &Arc<dyn Observer>, arguments: &str) -> Account {

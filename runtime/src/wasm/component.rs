@@ -16,9 +16,9 @@ use super::engine::{ASYNC_STACK, Engine};
 use super::instances::Instances;
 use super::link;
 use super::load::{self, LoadError};
+use super::offered::Asker;
 use super::state::Grants;
 use super::surface::Surface;
-use super::tool_world::World;
 use crate::artifact::Artifact;
 use crate::egress::Egress;
 use crate::events::{Backend, Ignore, Observer};
@@ -53,6 +53,11 @@ const FEW_ARGUMENTS: usize = 64 * 1024;
 /// Bytes of a result that passes as text, per byte that it may have: it may turn out to be too large, which is to be
 /// told.
 const RESULT: u64 = 2;
+
+/// The same of a handler of HTTP: of arguments, which are also in the body that they make; and of a result, which is
+/// also in the message that it came in, and that in a buffer that grew for it.
+const REQUEST: u64 = 2;
+const RESPONSE: u64 = 4;
 
 /// A component that is ready to be called.
 pub struct Component {
@@ -104,24 +109,25 @@ impl Component {
         let observer = options.observer.unwrap_or_else(|| Arc::new(Ignore));
         // What it says of itself it says in a call, away from the threads that serve others.
         let asked = Box::pin(async move {
-            let offers = match &surface {
-                Surface::Functions(_) => None,
-                Surface::World(world) => Some(ground.offers(world, observer, result).await),
-            };
+            let offers = Asker { ground: &ground, observer, result }.offers(&surface).await;
             (ground, surface, offers)
         });
         let ended = lane.run(Begin::There, &Arc::default(), asked).await;
-        let (ground, surface, offers) = ended.map_err(|stopped| LoadError::Offers(stopped.to_string()))?;
+        let (ground, mut surface, offers) =
+            ended.map_err(|stopped| LoadError::Offers(stopped.to_string()))?;
         let description = match offers {
             None => description,
             Some(offers) => surface.described(offers::describe(offers?, &options.naming)?),
         };
         let tools = match &surface {
             Surface::Functions(functions) => functions.iter().map(Habit::of).collect(),
-            Surface::World(_) => description.tools.iter().map(|_| Habit::spoken()).collect(),
+            Surface::World(_) | Surface::Handler(_) => {
+                description.tools.iter().map(|_| Habit::spoken(&surface)).collect()
+            }
         };
+        let other = Habit::spoken(&surface);
         let prepared = Arc::new(Prepared { ground, surface, description });
-        Ok(Self { prepared, tools, other: Habit::spoken(), lane, notes })
+        Ok(Self { prepared, tools, other, lane, notes })
     }
 
     /// What happened while preparing that the operator may want to know: why compiled code was
@@ -194,8 +200,12 @@ impl Habit {
     }
 
     /// Of what passes as text.
-    fn spoken() -> Self {
-        Self { arguments: 1, result: RESULT, pace: Arc::default() }
+    fn spoken(surface: &Surface) -> Self {
+        let (arguments, result) = match surface {
+            Surface::Functions(_) | Surface::World(_) => (1, RESULT),
+            Surface::Handler(_) => (REQUEST, RESPONSE),
+        };
+        Self { arguments, result, pace: Arc::default() }
     }
 
     /// Bytes of values that a result of so many bytes of JSON may take.
@@ -208,7 +218,7 @@ impl Habit {
 struct Linked {
     ground: Ground,
     surface: Surface,
-    /// What its functions are; of the world nothing is known yet.
+    /// What its functions are; of one that speaks MCP nothing is known yet.
     description: Description,
     notes: Vec<String>,
 }
@@ -226,10 +236,10 @@ fn linked(
     load::check_limits(&loaded.component, &policy.limits)?;
     secrets::prepare(&policy.grants)?;
     check_imports(&loaded.component)?;
-    let (surface, description) = match World::of(loaded.component.engine(), &loaded.component) {
-        Some(world) => (Surface::World(world), Description::default()),
+    let component = &loaded.component;
+    let (surface, description) = match Surface::spoken(component.engine(), component, policy.limits.output) {
+        Some(surface) => (surface, Description::default()),
         None => {
-            let component = &loaded.component;
             let found = wit::discover(component.engine(), component, bytes, &naming.rename)?;
             let (found, description) = chosen(found, naming);
             (Surface::Functions(found.functions), description)

@@ -6,7 +6,7 @@ use super::component::{Component, PrepareOptions, describe};
 use super::engine::Engine;
 use super::link;
 use super::load::{self, LoadError};
-use super::tool_world::World;
+use super::surface::Surface;
 use crate::artifact::{Artifact, Digest};
 use crate::policy::Policy;
 use crate::sandbox::{Description, Sandbox};
@@ -40,8 +40,8 @@ pub struct Inspection {
     pub grants: Vec<&'static str>,
 }
 
-/// Looks at `artifact`. One that says itself what it offers, by `toolgate:tool`, is asked for it, with nothing
-/// granted.
+/// Looks at `artifact`. One that says itself what it offers, by `toolgate:tool` or over HTTP, is asked for it, with
+/// nothing granted.
 ///
 /// # Errors
 /// If it is not a component, or its functions can't all be offered under their names, or it does not say what it
@@ -51,7 +51,7 @@ pub async fn inspect(engine: &Engine, artifact: &Artifact) -> Result<Inspection,
     let component = compiled.loaded.component.clone();
     let imports = link::imports(&component);
     let unprovided = link::unknown(&component);
-    let speaks = World::of(component.engine(), &component).is_some();
+    let speaks = Surface::spoken(component.engine(), &component, 0).is_some();
     let description = match speaks && unprovided.is_empty() {
         true => {
             let prepared =

@@ -5,7 +5,8 @@
 //! untrusted bytes and keep it; `link` says what components may import; `pool`, `room` and `instances`
 //! say where a call's instance comes from; `capability` holds one file per kind of grant; `hostcall`
 //! bounds what a guest makes the host do; `meter` counts what a call uses, `ticker` makes guests
-//! yield where nothing is counted; `trap` says why a call failed. Nothing here knows MCP.
+//! yield where nothing is counted; `trap` says why a call failed; `surface` says what a component is called
+//! by. Nothing but its three kinds knows MCP: `tool_world`, `http_handler`, and `offered`, which asks both.
 
 mod call;
 mod capability;
@@ -16,11 +17,13 @@ mod component;
 mod descriptors;
 mod engine;
 mod hostcall;
+mod http_handler;
 mod inspect;
 mod instances;
 mod link;
 mod load;
 mod meter;
+mod offered;
 mod pool;
 mod room;
 mod state;

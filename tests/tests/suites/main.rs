@@ -11,6 +11,7 @@ mod extremes;
 mod fetch;
 mod fixtures;
 mod grants;
+mod http_handler;
 mod import;
 mod keys;
 mod lifecycle;

@@ -9,6 +9,7 @@ mod request;
 mod result;
 
 pub use reply::{Reply, ReplyError, Response};
+pub(crate) use request::meta;
 pub use request::{Ask, Request, Terms, TooLarge};
 pub use result::{Answered, answered, discovered};
 

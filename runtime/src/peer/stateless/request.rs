@@ -9,9 +9,9 @@ use super::REVISION;
 use crate::json::Members;
 use crate::notice::Level;
 use crate::peer::client::List;
-use crate::peer::request::{Reference, completion};
 use crate::peer::header;
 use crate::peer::mirrored::Mirrored;
+use crate::peer::request::{Reference, completion};
 
 /// Bytes of the headers of a request that repeat its body. Against names and arguments that no server would take as
 /// headers.
@@ -23,8 +23,10 @@ const OWN: [&str; 5] = [
     "io.modelcontextprotocol/clientInfo",
     "io.modelcontextprotocol/clientCapabilities",
     "io.modelcontextprotocol/logLevel",
-    "progressToken",
+    TOKEN,
 ];
+
+const TOKEN: &str = "progressToken";
 
 /// What is asked of a server. Arguments are JSON objects.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ pub enum Ask<'a> {
     Prompt(&'a str, &'a RawValue),
     /// The resource of a URI.
     Resource(&'a str),
-    /// Values that an argument may have; of `arguments`, see [`complete`](crate::peer::client::complete).
+    /// Values that an argument may have; arguments are the further members of the request.
     Completion(Reference<&'a str>, &'a RawValue),
 }
 
@@ -110,7 +112,10 @@ impl Ask<'_> {
     }
 
     /// What is said again in headers.
-    fn repeated(&self) -> Result<Vec<(HeaderName, HeaderValue)>, TooLarge> {
+    ///
+    /// # Errors
+    /// [`TooLarge`].
+    pub(crate) fn repeated(&self) -> Result<Vec<(HeaderName, HeaderValue)>, TooLarge> {
         let (name, mirrored) = match self {
             Self::Discover | Self::List(..) | Self::Completion(..) => return Ok(Vec::new()),
             Self::Tool(name, arguments, mirrored) => (name, Some((arguments, mirrored))),
@@ -144,7 +149,11 @@ impl Request {
         if let Some(state) = terms.state {
             add(&mut members, &format!("\"requestState\":{}", quoted(state)));
         }
-        add(&mut members, &format!("\"_meta\":{{{}}}", meta(id, terms)));
+        let mut meta = meta(terms);
+        if terms.progress {
+            add(&mut meta, &format!("\"{TOKEN}\":{id}"));
+        }
+        add(&mut members, &format!("\"_meta\":{{{meta}}}"));
         let body =
             format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{{members}}}}}");
         let mut headers = HeaderMap::new();
@@ -162,7 +171,8 @@ impl Request {
     }
 }
 
-fn meta(id: u64, terms: &Terms<'_>) -> String {
+/// The metadata of a request, members of a JSON object; without the token of its progress.
+pub(crate) fn meta(terms: &Terms<'_>) -> String {
     let mut members = String::new();
     let Members(passed_on) =
         terms.meta.and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
@@ -171,15 +181,12 @@ fn meta(id: u64, terms: &Terms<'_>) -> String {
     }
     let version = env!("CARGO_PKG_VERSION");
     let capabilities = terms.capabilities.map_or("{}", RawValue::get);
-    let [revision, client, can, log_level, token] = OWN;
+    let [revision, client, can, log_level, _] = OWN;
     add(&mut members, &format!("\"{revision}\":\"{REVISION}\""));
     add(&mut members, &format!("\"{client}\":{{\"name\":\"toolgate\",\"version\":\"{version}\"}}"));
     add(&mut members, &format!("\"{can}\":{capabilities}"));
     if let Some(level) = terms.level {
         add(&mut members, &format!("\"{log_level}\":\"{}\"", level.as_str()));
-    }
-    if terms.progress {
-        add(&mut members, &format!("\"{token}\":{id}"));
     }
     members
 }

@@ -11,12 +11,10 @@ use crate::peer::Reference;
 use crate::peer::client::{self, List, Offered};
 use crate::peer::message::MAX_DATA;
 use crate::peer::request::completion;
-use crate::sandbox::{CallError, Content, Description, Dialogue, Outcome, Questions, Target};
+use crate::sandbox::{CallError, Content, Description, Dialogue, MAX_STATE, Outcome, Questions, Target};
 use crate::wasm::instances::Linked;
 use crate::wasm::state::State;
-
-/// Bytes of what a component keeps for the next round. It travels with its client.
-const MAX_STATE: usize = 64 * 1024;
+use crate::wasm::surface::nonsense;
 
 /// Bytes of a component's own words that are kept. Against logs and replies filled by one error.
 const MAX_WORDS: usize = 1024;
@@ -64,17 +62,13 @@ impl World {
         dialogue: Dialogue,
     ) -> Result<Request, CallError> {
         let missing = || CallError::Internal(format!("the component has nothing for {target:?}"));
-        let tool = |tool: usize| Some(&*description.tools.get(tool)?.function);
-        let prompt = |prompt: usize| Some(&*description.prompts.get(prompt)?.key);
-        let template = |template: usize| Some(&*description.templates.get(template)?.key);
-        let (entry, name) = match target {
-            Target::Tool(index) => (Entry::Call, tool(*index)),
-            Target::Prompt(index) => (Entry::Get, prompt(*index)),
-            Target::Resource(uri) | Target::Subscription(uri) => (Entry::Read, Some(&**uri)),
-            Target::Completion(Reference::Prompt(index)) => (Entry::Complete, prompt(*index)),
-            Target::Completion(Reference::Template(index)) => (Entry::Complete, template(*index)),
+        let entry = match target {
+            Target::Tool(_) => Entry::Call,
+            Target::Prompt(_) => Entry::Get,
+            Target::Resource(_) | Target::Subscription(_) => Entry::Read,
+            Target::Completion(_) => Entry::Complete,
         };
-        let (name, place) = name.zip(self.place(entry)).ok_or_else(missing)?;
+        let (name, place) = description.key(target).zip(self.place(entry)).ok_or_else(missing)?;
         let what = match target {
             Target::Completion(Reference::Prompt(_)) => What::completion(Reference::Prompt(name), &arguments),
             Target::Completion(Reference::Template(_)) => {
@@ -237,10 +231,6 @@ fn object(what: &str, json: String, limit: u64) -> Result<Box<RawValue>, CallErr
         return Err(nonsense(what, "it is no object"));
     }
     Ok(json)
-}
-
-fn nonsense(what: &str, why: &str) -> CallError {
-    CallError::Trap(format!("the component's {what} makes no sense: {why}"))
 }
 
 fn short(mut words: String) -> String {

@@ -16,8 +16,8 @@ use wasmtime::component::types::ComponentItem;
 pub(super) use ask::{Answer, Request};
 
 use super::instances::Export;
+use super::surface::{functions, skipped};
 use crate::sandbox::Skipped;
-use crate::wit::MAX_FUNCTIONS;
 
 /// What begins the names of the world's interfaces, in every version that has the same types.
 const PACKAGE: &str = "toolgate:tool/";
@@ -62,16 +62,15 @@ impl World {
     pub(super) fn of(engine: &Engine, component: &Component) -> Option<Self> {
         let mut world = Self { entries: Vec::new(), exports: Vec::new(), skipped: Vec::new() };
         for (name, export) in component.component_type().exports(engine) {
-            match (interface(name), export.ty) {
-                (Some(interface), ComponentItem::ComponentInstance(_)) => world.add(interface, name),
-                (None, ComponentItem::ComponentInstance(instance)) => {
-                    let functions = instance.exports(engine).filter(|(_, export)| is_function(&export.ty));
-                    world.skip(functions.map(|(function, _)| format!("{name}#{function}")));
-                }
-                (_, item) if is_function(&item) => world.skip(std::iter::once(name.to_owned())),
-                _ => {}
+            if let (Some(interface), ComponentItem::ComponentInstance(_)) = (interface(name), export.ty) {
+                world.add(interface, name);
             }
         }
+        let is_own =
+            |function: &str| function.split_once('#').is_some_and(|(name, _)| interface(name).is_some());
+        let others = functions(engine, component).into_iter().filter(|function| !is_own(function));
+        let why = "the component says what it offers by `toolgate:tool`, and this is no part of it";
+        world.skipped = skipped(others, why);
         (!world.entries.is_empty()).then_some(world)
     }
 
@@ -91,13 +90,6 @@ impl World {
             self.exports.push(Export::new(Some(name), function));
         }
     }
-
-    fn skip(&mut self, functions: impl Iterator<Item = String>) {
-        let reason = "the component says what it offers by `toolgate:tool`, and this is no part of it";
-        let room = MAX_FUNCTIONS.saturating_sub(self.skipped.len());
-        let skipped = functions.take(room).map(|function| Skipped { function, reason: reason.to_owned() });
-        self.skipped.extend(skipped);
-    }
 }
 
 /// The interface of the world that an export is.
@@ -105,10 +97,6 @@ fn interface(export: &str) -> Option<&str> {
     let (name, version) = export.strip_prefix(PACKAGE)?.split_once('@')?;
     let known = ENTRIES.iter().any(|(_, interface, _)| *interface == name);
     (known && version.starts_with(&VERSION[1..])).then_some(name)
-}
-
-fn is_function(item: &ComponentItem) -> bool {
-    matches!(item, ComponentItem::ComponentFunc(_))
 }
 
 #[cfg(test)]
