@@ -24,6 +24,7 @@ use crate::catalog::{ServerEntry, ServerState};
 use crate::config::quantity::show_size;
 use crate::config::{BackendChoice, ServerConfig};
 use crate::observe::ServerLog;
+use crate::overrides::overridden;
 
 mod images;
 mod pulls;
@@ -271,6 +272,7 @@ impl Assembler {
         let mut artifact = None;
         let mut notes = Vec::new();
         let result = self.choose(&config, progress, &mut artifact, &mut notes).await;
+        let result = result.map(|sandbox| overridden(&config.name, &config.overrides, sandbox));
         Assembled { config, artifact, result, notes, elapsed: since.elapsed() }
     }
 

@@ -24,7 +24,9 @@ mod error;
 mod expand;
 mod gateway;
 mod grants;
+mod json;
 mod limits;
+mod overrides;
 pub mod quantity;
 mod raw;
 mod registries;
@@ -39,6 +41,7 @@ pub use engine::EngineConfig;
 pub use error::{ConfigError, ConfigErrors, MAX_REPORTED, Problem};
 pub use expand::{Env, ExpandError};
 pub use gateway::{GatewayConfig, LogFormat, STATE_DIR_VAR};
+pub use overrides::{Fixed, Overrides, ParameterOverride, ToolOverride};
 pub(crate) use raw::nearest;
 pub use server::{BackendChoice, ServerConfig, is_server_name};
 

@@ -71,10 +71,15 @@ impl Fake {
             output_schema: None,
             published: None,
         };
-        let tools_of = tools.iter().map(|(name, _)| tool(name)).collect();
+        Self::of(tools.iter().map(|(name, does)| (tool(name), does.clone())).collect())
+    }
+
+    /// A server of these tools.
+    pub(crate) fn of(tools: Vec<(Tool, Does)>) -> Arc<Self> {
+        let (tools, does) = tools.into_iter().unzip();
         Arc::new(Self {
-            description: Description { tools: tools_of, ..Description::default() },
-            does: tools.iter().map(|(_, does)| does.clone()).collect(),
+            description: Description { tools, ..Description::default() },
+            does,
             footprint: 0,
             begun: AtomicU32::new(0),
             ended: AtomicU32::new(0),

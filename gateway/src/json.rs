@@ -1,8 +1,11 @@
 //! Writing JSON by hand: strings, and text that is JSON already. Knows nothing of what it means.
 
+mod object;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+pub(crate) use object::{Object, quoted};
 pub(crate) use toolgate_runtime::json::Members;
 
 /// Appends a JSON string.

@@ -22,6 +22,7 @@ mod json;
 pub mod logging;
 pub mod mcp;
 pub mod observe;
+pub mod overrides;
 pub mod pipeline;
 pub mod respond;
 pub mod transport;

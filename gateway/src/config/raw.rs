@@ -83,7 +83,8 @@ impl<'a> Reader<'a> {
         self.faults.into_inner()
     }
 
-    fn expanded(&self, key: &str, text: &str, span: Range<usize>) -> Option<Spanned<String>> {
+    /// A text with its variables filled in.
+    pub(super) fn expanded(&self, key: &str, text: &str, span: Range<usize>) -> Option<Spanned<String>> {
         match expand(text, self.env) {
             Ok(value) => {
                 if value != text {
@@ -157,6 +158,11 @@ impl<'r, 'a> Section<'r, 'a> {
     /// Whether the key is there, and where.
     pub(super) fn place(&self, key: &'static str) -> Option<Range<usize>> {
         self.get(key).map(|(at, _)| at)
+    }
+
+    /// Whatever the key is.
+    pub(super) fn value(&self, key: &'static str) -> Option<&'r Spanned<DeValue<'r>>> {
+        self.get(key).map(|(_, value)| value)
     }
 
     /// A string with its variables filled in. `like` ends the sentence "must be a string such as".

@@ -12,6 +12,7 @@ use toolgate_runtime::sandbox::Naming;
 
 use super::error::Invalid;
 use super::grants::Kind;
+use super::overrides::{self, Overrides};
 use super::raw::Section;
 use super::{container, grants, limits, remote};
 
@@ -40,6 +41,8 @@ pub struct ServerConfig {
     pub backend: BackendChoice,
     /// Which of its tools are offered, and as what.
     pub naming: Naming,
+    /// What else is to be different of them.
+    pub overrides: Overrides,
     /// What it may do and use up.
     pub policy: Policy,
 }
@@ -127,6 +130,7 @@ pub(super) fn read(name: &Spanned<String>, section: Section<'_, '_>, base: &Path
         is_built_in,
         backend: backend.unwrap_or_default(),
         naming: naming(&section),
+        overrides: overrides::read(section.section("override")),
         policy: Policy { grants: grants::read(section.section("grants"), base, kind), limits: read.limits },
         component,
         container,
@@ -233,7 +237,7 @@ fn rename(section: Section<'_, '_>) -> BTreeMap<String, String> {
     tools
 }
 
-fn check_tool_name(name: &str) -> Result<(), Invalid> {
+pub(super) fn check_tool_name(name: &str) -> Result<(), Invalid> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if (1..=MAX_TOOL_NAME).contains(&name.len()) && name.chars().all(allowed) {
         return Ok(());

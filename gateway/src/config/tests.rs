@@ -184,6 +184,32 @@ fn every_key_of_a_server_is_read() {
 }
 
 #[test]
+fn every_override_is_read() {
+    let (_, config) = full();
+    let overrides = &config.servers["fetch"].overrides;
+    let get = &overrides["get"];
+    assert_eq!((get.rename.as_deref(), get.title.as_deref()), (Some("fetch"), Some("Fetch a page")));
+    assert_eq!((get.hide, get.description.as_deref()), (false, Some("Gets a page.")));
+    let annotations: Vec<_> = get.annotations.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let expected = [
+        "destructiveHint false",
+        "idempotentHint true",
+        "openWorldHint true",
+        "readOnlyHint true",
+        "title \"Fetch\"",
+    ];
+    assert_eq!(annotations, expected);
+    let (url, raw, region) = (&get.parameters["url"], &get.parameters["raw"], &get.parameters["region"]);
+    assert_eq!((url.rename.as_deref(), url.description.as_deref()), (Some("address"), Some("Where it is.")));
+    assert!(raw.hide && raw.value.is_none() && !url.is_hidden() && raw.is_hidden() && region.is_hidden());
+    let value: serde_json::Value = serde_json::from_str(region.value.as_ref().unwrap().0.get()).unwrap();
+    assert_eq!(value["name"], "api.example.com");
+    assert_eq!(value["ids"], serde_json::json!([1, 16, -1.5, true]));
+    assert!(region.value.as_ref().unwrap().0.get().contains(r#""a b":18446744073709551616"#));
+    assert!(overrides["post"].hide);
+}
+
+#[test]
 fn an_empty_file_denies_everything_and_listens_on_loopback() {
     let config = parse("").unwrap();
     assert!(config.gateway.listen.ip().is_loopback());
