@@ -27,6 +27,7 @@ mod grants;
 mod json;
 mod limits;
 mod overrides;
+mod profiles;
 pub mod quantity;
 mod raw;
 mod registries;
@@ -46,6 +47,7 @@ pub(crate) use raw::nearest;
 pub use server::{BackendChoice, ServerConfig, is_server_name};
 
 use crate::auth::{Callers, Key};
+use crate::catalog::{CatalogSettings, Profile};
 use error::{Faults, Invalid};
 use raw::{Reader, Section};
 
@@ -74,6 +76,8 @@ pub struct Config {
     pub docker: DockerConfig,
     /// `[servers.*]` by name.
     pub servers: BTreeMap<String, ServerConfig>,
+    /// `[profiles.*]` by name.
+    pub profiles: BTreeMap<String, Profile>,
 }
 
 /// Why there is no config.
@@ -146,6 +150,11 @@ impl Config {
         let gateway = &self.gateway;
         !gateway.listen.ip().is_loopback() && self.keys.is_empty() && !gateway.allow_anonymous
     }
+
+    /// How servers are listed.
+    pub fn catalog(&self) -> CatalogSettings {
+        CatalogSettings { profiles: self.profiles.clone(), ..CatalogSettings::default() }
+    }
 }
 
 /// How artifacts are pulled by commands that need no config.
@@ -177,6 +186,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
     }
     let names: Vec<&str> = servers.keys().map(String::as_str).collect();
     let keys = auth::read(root.section("auth"), &names);
+    let profiles = profiles::read(root.section("profiles"), &names);
     let allow_anonymous = || root.section("gateway")?.place("allow-anonymous");
     if gateway.allow_anonymous
         && !keys.is_empty()
@@ -186,7 +196,7 @@ fn read<'r>(reader: &'r Reader<'_>, table: &'r DeTable<'r>, base: &Path, env: En
     }
     gateway.http.callers = Callers::of(&keys);
     root.finish();
-    Config { gateway, keys, admission, artifacts, engine, egress, docker, servers }
+    Config { gateway, keys, admission, artifacts, engine, egress, docker, servers, profiles }
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

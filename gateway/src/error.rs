@@ -115,6 +115,9 @@ pub enum Error {
     /// `/mcp/{server}` for a server that the config does not name.
     #[error("no such server: {0:?}")]
     UnknownServer(String),
+    /// `/mcp/profile/{profile}` that the config does not have, or of which no server is open to the caller.
+    #[error("no such profile: {0:?}")]
+    UnknownProfile(String),
     /// An HTTP method that the endpoint does not have.
     #[error("method not allowed; this endpoint has {0}")]
     MethodNotAllowed(&'static str),
@@ -184,6 +187,7 @@ impl Error {
             | Self::BatchTooLarge { .. }
             | Self::NotFound
             | Self::UnknownServer(_)
+            | Self::UnknownProfile(_)
             | Self::MethodNotAllowed(_)
             | Self::Overloaded { .. }
             | Self::Starting
@@ -226,6 +230,7 @@ impl Error {
             Self::BatchTooLarge { .. } => "batch-too-large",
             Self::NotFound => "not-found",
             Self::UnknownServer(_) => "unknown-server",
+            Self::UnknownProfile(_) => "unknown-profile",
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable { .. } => "unavailable",

@@ -137,8 +137,9 @@ fn resolve(
             Ok(Err(CallError::Unavailable(format!("server {:?} is not ready", server.name()))))
         }
         Err(Unresolved::Unknown) => Err(Error::Unknown(call.wanted.clone())),
-        Err(Unresolved::UnknownServer) => Err(match &call.view {
+        Err(Unresolved::UnknownView) => Err(match &call.view {
             View::One(server) => Error::UnknownServer(server.to_string()),
+            View::Profile(profile) => Error::UnknownProfile(profile.to_string()),
             View::All => Error::Unknown(call.wanted.clone()),
         }),
     }

@@ -82,7 +82,7 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::TooLarge { .. } => Wire::new(413, 413),
         Error::BodyTimeout(_) => Wire::new(408, 408),
         Error::BodyBroken(_) => Wire::new(400, 400),
-        Error::NotFound | Error::UnknownServer(_) => Wire::new(404, 404),
+        Error::NotFound | Error::UnknownServer(_) | Error::UnknownProfile(_) => Wire::new(404, 404),
         Error::MethodNotAllowed(allow) => Wire { allow: Some(allow), ..Wire::new(405, 405) },
         Error::Overloaded { retry_after, .. } => {
             Wire { retry_after: Some(*retry_after), ..Wire::new(503, 503) }

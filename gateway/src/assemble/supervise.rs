@@ -52,11 +52,11 @@ pub type Told = Arc<dyn Fn(News<'_>) + Send + Sync>;
 pub async fn supervise(
     gateway: &Gateway,
     assembler: Arc<Assembler>,
-    configs: Vec<ServerConfig>,
+    (configs, settings): (Vec<ServerConfig>, CatalogSettings),
     (progress, told): (Progress, Told),
     ready: impl FnOnce() + Send,
 ) -> Result<(), CatalogError> {
-    let mut board = Board::new(&assembler, &configs);
+    let mut board = Board::new(&assembler, &configs, settings);
     let mut tries = JoinSet::new();
     for (index, config) in configs.into_iter().enumerate() {
         tries.spawn(attempt(Arc::clone(&assembler), index, config, Try::FIRST, Arc::clone(&progress)));
@@ -176,20 +176,22 @@ fn pause(count: u32) -> Duration {
     }
 }
 
-/// The latest of every server.
+/// The latest of every server, and how they are listed.
 struct Board {
+    settings: CatalogSettings,
     entries: Vec<ServerEntry>,
     untried: usize,
     tried: Vec<bool>,
 }
 
 impl Board {
-    fn new(assembler: &Assembler, configs: &[ServerConfig]) -> Self {
+    fn new(assembler: &Assembler, configs: &[ServerConfig], settings: CatalogSettings) -> Self {
         let starting = |config| {
             let state = ServerState::Unavailable("it is still starting".to_owned());
             entry(config, state, assembler.gate(config))
         };
         Self {
+            settings,
             entries: configs.iter().map(starting).collect(),
             untried: configs.len(),
             tried: vec![false; configs.len()],
@@ -222,7 +224,7 @@ impl Board {
             backend: entry.backend,
             source: entry.source.clone(),
         };
-        Catalog::build(self.entries.iter().map(copy).collect(), &CatalogSettings::default())
+        Catalog::build(self.entries.iter().map(copy).collect(), &self.settings)
     }
 }
 

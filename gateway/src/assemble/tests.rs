@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::supervise::{News, supervise};
 use super::*;
+use crate::catalog::CatalogSettings;
 use crate::config::Config;
 use crate::gateway::{Gateway, GatewaySettings};
 
@@ -61,7 +62,15 @@ fn start(config: &str, progress: Progress) -> Site {
     let supervisor = {
         let (gateway, servers) = (Arc::clone(&gateway), servers.into_values().collect());
         tokio::spawn(async move {
-            supervise(&gateway, assembler, servers, (progress, Arc::new(told) as _), || {}).await.unwrap();
+            supervise(
+                &gateway,
+                assembler,
+                (servers, CatalogSettings::default()),
+                (progress, Arc::new(told) as _),
+                || {},
+            )
+            .await
+            .unwrap();
         })
     };
     Site { dir, gateway, news, supervisor }

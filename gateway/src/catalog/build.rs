@@ -1,23 +1,25 @@
 //! From entries to a snapshot: checks every name, writes every list.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::filtered::Filtered;
 use super::pages::Lists;
-use super::{Catalog, List, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState};
-use crate::auth::Servers;
+use super::profile::{Joint, Profile};
+use super::{Catalog, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState};
 
-/// How lists are written.
+/// How lists are written, and which there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogSettings {
     /// Tools per page of `tools/list`. Large, because some clients read the first page only.
     pub page_size: usize,
+    /// Choices of servers and tools, by name.
+    pub profiles: BTreeMap<String, Profile>,
 }
 
 impl Default for CatalogSettings {
     fn default() -> Self {
-        Self { page_size: 1000 }
+        Self { page_size: 1000, profiles: BTreeMap::new() }
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
         }
         let lists = Lists::write(|list| match &state {
             ServerState::Ready(sandbox) => {
-                Pages::write(list, &list.entries("", sandbox.describe()), page_size)
+                Pages::write(list, &list.entries("", sandbox.describe(), |_| true), page_size)
             }
             ServerState::Unavailable(_) => Pages::write(list, &[], page_size),
         });
@@ -63,19 +65,16 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
         }
         servers.push(server);
     }
-    let lists = Lists::write(|list| list_of(list, &servers, &Servers::All, page_size));
+    let all = Joint::new(Profile::all(), &servers, page_size);
+    let profiles = settings
+        .profiles
+        .iter()
+        .map(|(name, profile)| (name.as_str().into(), Joint::new(profile.clone(), &servers, page_size)));
+    let profiles = profiles.collect();
     let speaks_mcp = servers.iter().any(|server| server.speaks_mcp());
     let mirrors = servers.iter().any(|server| server.mirrors());
     let filtered = Filtered::default();
-    Ok(Catalog { servers, by_name, tools, lists, page_size, filtered, speaks_mcp, mirrors })
-}
-
-/// That list of the servers that are `open`, under the names that they have beside each other.
-pub(super) fn list_of(list: List, servers: &[Arc<Server>], open: &Servers, page_size: usize) -> Pages {
-    let open = servers.iter().filter(|server| open.has(server.name()));
-    let entries = open.filter_map(|server| Some((server.name(), server.sandbox()?.describe())));
-    let entries = entries.flat_map(|(name, offered)| list.entries(&format!("{name}{SEPARATOR}"), offered));
-    Pages::write(list, &entries.collect::<Vec<_>>(), page_size)
+    Ok(Catalog { servers, by_name, tools, all, profiles, page_size, filtered, speaks_mcp, mirrors })
 }
 
 fn full_name(server: &str, tool: &str) -> String {

@@ -8,6 +8,8 @@ mod build;
 mod cursor;
 mod filtered;
 mod pages;
+mod profile;
+mod seen;
 mod server;
 mod template;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 pub use build::{CatalogError, CatalogSettings};
 pub use pages::{List, Page, Pages};
+pub use profile::{Profile, ToolPattern};
 pub use server::{Server, ServerEntry, ServerState};
 pub use wanted::Wanted;
 
@@ -28,7 +31,8 @@ use toolgate_runtime::sandbox::{Reference, Target};
 use crate::admit::Gate;
 use crate::auth::Servers;
 use filtered::Filtered;
-use pages::Lists;
+use profile::Joint;
+use seen::Seen;
 
 /// Between a server's name and its tool's name, where all servers are listed together.
 pub const SEPARATOR: &str = "__";
@@ -37,12 +41,14 @@ pub const SEPARATOR: &str = "__";
 pub const MAX_TOOL_NAME: usize = 64;
 
 /// Which tools an endpoint shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum View {
     /// Those of all servers, as `server__tool`.
     All,
     /// Those of one server, unprefixed.
     One(Arc<str>),
+    /// Those that a profile chooses, as `server__tool`.
+    Profile(Arc<str>),
 }
 
 /// All servers and their tools at one moment.
@@ -51,7 +57,8 @@ pub struct Catalog {
     servers: Vec<Arc<Server>>,
     by_name: HashMap<Arc<str>, usize>,
     tools: HashMap<String, (usize, usize)>,
-    lists: Lists,
+    all: Joint,
+    profiles: HashMap<Arc<str>, Joint>,
     page_size: usize,
     filtered: Filtered,
     /// Whether any server speaks MCP, and whether any has parameters that are mirrored: asked for by each call.
@@ -71,8 +78,8 @@ pub struct Resolved {
 pub enum Unresolved {
     /// There is no such thing.
     Unknown,
-    /// No such server.
-    UnknownServer,
+    /// No such server, or no such profile.
+    UnknownView,
     /// The server that would have it is unavailable.
     Unavailable(Arc<Server>),
 }
@@ -128,20 +135,65 @@ impl Catalog {
         self.server(name).map(|server| View::One(server.shared_name()))
     }
 
+    /// The view of a profile; `None` if there is none of that name, or none of its servers is open.
+    #[must_use]
+    pub fn profile(&self, name: &str, open: &Servers) -> Option<View> {
+        let (name, joint) = self.profiles.get_key_value(name)?;
+        let servers = &joint.profile().servers;
+        let is_open = self.servers.iter().any(|server| servers.has(server.name()) && open.has(server.name()));
+        is_open.then(|| View::Profile(Arc::clone(name)))
+    }
+
+    /// Whether something of a server is to be seen at a view.
+    #[must_use]
+    pub fn shows(&self, view: &View, server: &str) -> bool {
+        match view {
+            View::One(own) => **own == *server,
+            view => self.joint(view).is_some_and(|joint| joint.profile().servers.has(server)),
+        }
+    }
+
+    /// Whether a tool is shown at a view of several servers, by the name that it has there.
+    #[must_use]
+    pub fn shows_tool(&self, view: &View, name: &str) -> bool {
+        self.joint(view).is_some_and(|joint| joint.profile().has_tool(name))
+    }
+
+    /// What the profiles name in vain: profile and pattern. Of a server that is not ready nobody knows.
+    pub fn vain(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_ready = |name: &str| self.server(name).is_some_and(|server| server.is_ready());
+        self.profiles.iter().flat_map(move |(name, joint)| {
+            let patterns = joint.profile().patterns().filter(move |pattern| {
+                pattern.server().is_some_and(is_ready) && !self.tools.keys().any(|tool| pattern.admits(tool))
+            });
+            patterns.map(move |pattern| (&**name, pattern.0.as_str()))
+        })
+    }
+
     /// A prebuilt list of a view, for whom these servers are open to; `None` for a server that is not in
     /// the catalog, or not open.
     #[must_use]
     pub fn pages(&self, list: List, view: &View, open: &Servers) -> Option<Arc<Pages>> {
-        match (view, open) {
-            (View::All, Servers::All) => Some(Arc::clone(self.lists.of(list))),
-            (View::All, Servers::Only(names)) => {
-                let write = || build::list_of(list, &self.servers, open, self.page_size);
-                Some(self.filtered.of(list, names, write))
+        if let View::One(name) = view {
+            let server = self.server(name).filter(|_| open.has(name))?;
+            return Some(Arc::clone(server.lists().of(list)));
+        }
+        let joint = self.joint(view)?;
+        match (joint.prebuilt(list, open), open) {
+            (None, Servers::Only(names)) => {
+                let write = || joint.write(list, &self.servers, open, self.page_size);
+                Some(self.filtered.of(list, view, names, write))
             }
-            (View::One(name), open) if open.has(name) => {
-                self.server(name).map(|server| Arc::clone(server.lists().of(list)))
-            }
-            (View::One(_), _) => None,
+            (prebuilt, _) => prebuilt.map(Arc::clone),
+        }
+    }
+
+    /// The servers of a view of several.
+    fn joint(&self, view: &View) -> Option<&Joint> {
+        match view {
+            View::All => Some(&self.all),
+            View::One(_) => None,
+            View::Profile(name) => self.profiles.get(name),
         }
     }
 
@@ -151,71 +203,23 @@ impl Catalog {
     /// # Errors
     /// [`Unresolved`] says what is missing.
     pub fn resolve(&self, view: &View, wanted: &Wanted, open: &Servers) -> Result<Resolved, Unresolved> {
-        match (view, wanted) {
-            (View::One(server), _) => {
-                let server = self.server(server).ok_or(Unresolved::UnknownServer)?;
-                let target = server.find(wanted)?;
-                Ok(Resolved { server: Arc::clone(server), target })
-            }
-            (View::All, Wanted::Tool(name)) => self.tool(name),
-            (View::All, Wanted::Prompt(name)) => self.prompt(name, Target::Prompt),
-            (View::All, Wanted::Resource(uri)) => self.resource(uri, open, Target::Resource),
-            (View::All, Wanted::Subscription(uri)) => self.resource(uri, open, Target::Subscription),
-            (View::All, Wanted::Completion(Reference::Prompt(name))) => {
-                self.prompt(name, |prompt| Target::Completion(Reference::Prompt(prompt)))
-            }
-            (View::All, Wanted::Completion(Reference::Template(template))) => self.template(template, open),
+        if let View::One(server) = view {
+            let server = self.server(server).ok_or(Unresolved::UnknownView)?;
+            let target = server.find(wanted)?;
+            return Ok(Resolved { server: Arc::clone(server), target });
         }
-    }
-
-    fn tool(&self, name: &str) -> Result<Resolved, Unresolved> {
-        if let Some(&(server, tool)) = self.tools.get(name) {
-            let server = Arc::clone(&self.servers[server]);
-            return Ok(Resolved { server, target: Target::Tool(tool) });
+        let profile = self.joint(view).ok_or(Unresolved::UnknownView)?.profile();
+        let seen = Seen { catalog: self, profile };
+        match wanted {
+            Wanted::Tool(name) => seen.tool(name),
+            Wanted::Prompt(name) => seen.prompt(name, Target::Prompt),
+            Wanted::Resource(uri) => seen.resource(uri, open, Target::Resource),
+            Wanted::Subscription(uri) => seen.resource(uri, open, Target::Subscription),
+            Wanted::Completion(Reference::Prompt(name)) => {
+                seen.prompt(name, |prompt| Target::Completion(Reference::Prompt(prompt)))
+            }
+            Wanted::Completion(Reference::Template(template)) => seen.template(template, open),
         }
-        Err(self.owner(name).map_or(Unresolved::Unknown, Unresolved::Unavailable))
-    }
-
-    fn prompt(&self, name: &str, target: impl Fn(usize) -> Target) -> Result<Resolved, Unresolved> {
-        let named = |server: &&Arc<Server>| name.strip_prefix(server.name())?.strip_prefix(SEPARATOR);
-        let found = self.servers.iter().find_map(|server| {
-            let prompt = server.prompt(named(&server)?)?;
-            Some(Resolved { server: Arc::clone(server), target: target(prompt) })
-        });
-        found.ok_or_else(|| self.owner(name).map_or(Unresolved::Unknown, Unresolved::Unavailable))
-    }
-
-    /// One that is listed, or else one of a template.
-    fn resource(
-        &self,
-        uri: &str,
-        open: &Servers,
-        target: impl Fn(String) -> Target,
-    ) -> Result<Resolved, Unresolved> {
-        let mut open = self.servers.iter().filter(|server| open.has(server.name()));
-        let listed = open.clone().find(|server| server.lists_resource(uri));
-        let server = listed.or_else(|| open.find(|server| server.may_have_resource(uri)));
-        let server = Arc::clone(server.ok_or(Unresolved::Unknown)?);
-        Ok(Resolved { server, target: target(uri.to_owned()) })
-    }
-
-    /// A template, as it is listed.
-    fn template(&self, template: &str, open: &Servers) -> Result<Resolved, Unresolved> {
-        let mut open = self.servers.iter().filter(|server| open.has(server.name()));
-        let found = open.find_map(|server| {
-            let target = Target::Completion(Reference::Template(server.template(template)?));
-            Some(Resolved { server: Arc::clone(server), target })
-        });
-        found.ok_or(Unresolved::Unknown)
-    }
-
-    /// The server of which a prefixed name would be, if it is unavailable.
-    fn owner(&self, name: &str) -> Option<Arc<Server>> {
-        let owner = self.servers.iter().find(|server| {
-            !server.is_ready()
-                && name.strip_prefix(server.name()).is_some_and(|rest| rest.starts_with(SEPARATOR))
-        });
-        owner.map(Arc::clone)
     }
 }
 

@@ -55,12 +55,24 @@ impl List {
         }
     }
 
-    /// The entries that a server offers. Names begin with `prefix`; URIs stay what they are.
-    pub(super) fn entries(self, prefix: &str, offered: &Description) -> Vec<Vec<u8>> {
+    /// The entries that a server offers, of tools those that are `shown` under their names. Names begin with `prefix`;
+    /// URIs stay what they are.
+    pub(super) fn entries(
+        self,
+        prefix: &str,
+        offered: &Description,
+        shown: impl Fn(&str) -> bool,
+    ) -> Vec<Vec<u8>> {
         let prefixed = |name: &str| format!("{prefix}{name}");
         let as_it_is = |listed: &Listed| listed.published.json.get().as_bytes().to_vec();
         match self {
-            Self::Tools => offered.tools.iter().map(|tool| write_tool(&prefixed(&tool.name), tool)).collect(),
+            Self::Tools => offered
+                .tools
+                .iter()
+                .map(|tool| (prefixed(&tool.name), tool))
+                .filter(|(name, _)| shown(name))
+                .map(|(name, tool)| write_tool(&name, tool))
+                .collect(),
             Self::Prompts => offered
                 .prompts
                 .iter()

@@ -24,6 +24,10 @@ fn resolve(catalog: &Catalog, view: &View, name: &str) -> Result<Resolved, Unres
     catalog.resolve(view, &Wanted::Tool(name.to_owned()), &Servers::All)
 }
 
+fn paged(page_size: usize) -> CatalogSettings {
+    CatalogSettings { page_size, ..CatalogSettings::default() }
+}
+
 fn reason(catalog: &Catalog, server: &str) -> String {
     catalog.server(server).unwrap().unavailable().unwrap().to_owned()
 }
@@ -43,7 +47,7 @@ fn a_tool_is_found_by_its_name_in_either_view() {
     }
     assert_eq!(resolve(&catalog, &one, "b__x").unwrap_err(), Unresolved::Unknown);
     let nobody = View::One("nobody".into());
-    assert_eq!(resolve(&catalog, &nobody, "x").unwrap_err(), Unresolved::UnknownServer);
+    assert_eq!(resolve(&catalog, &nobody, "x").unwrap_err(), Unresolved::UnknownView);
     assert!(catalog.pages(List::Tools, &nobody, &Servers::All).is_none());
 }
 
@@ -108,7 +112,7 @@ fn pages_hold_every_tool_once_in_order() {
     let tools: Vec<_> = all.iter().map(|name| (name.as_str(), Does::Echo)).collect();
     for page_size in [0, 1, 5, 22, 23, 24] {
         let entries = vec![entry("s", Fake::new(&tools))];
-        let catalog = Catalog::build(entries, &CatalogSettings { page_size }).unwrap();
+        let catalog = Catalog::build(entries, &paged(page_size)).unwrap();
         let prefixed: Vec<String> = all.iter().map(|name| format!("s__{name}")).collect();
         assert_eq!(
             names(&catalog.pages(List::Tools, &View::All, &Servers::All).unwrap()),
@@ -127,7 +131,7 @@ fn pages_hold_every_tool_once_in_order() {
 fn a_cursor_of_another_list_is_refused() {
     let build = |tools: &[(&str, Does)]| {
         let entries = vec![entry("s", Fake::new(tools))];
-        Catalog::build(entries, &CatalogSettings { page_size: 1 }).unwrap()
+        Catalog::build(entries, &paged(1)).unwrap()
     };
     let before = build(&[("a", Does::Echo), ("b", Does::Echo)]);
     let after = build(&[("a", Does::Echo), ("c", Does::Echo)]);
@@ -157,4 +161,91 @@ proptest! {
     fn no_text_makes_a_cursor_panic(text in ".{0,40}") {
         let _ = Cursor::decode(&text);
     }
+}
+
+fn patterns(names: &[&str]) -> Vec<ToolPattern> {
+    names.iter().map(|name| ToolPattern((*name).to_owned())).collect()
+}
+
+/// Three servers, of which one can't run, and a profile `p` of two of them.
+fn profiled() -> Catalog {
+    let entries = vec![
+        entry("a", Fake::new(&[("x", Does::Echo), ("y", Does::Echo), ("z", Does::Echo)])),
+        entry("b", Fake::of_mcp("say", "demo://b", "demo://b/{id}")),
+        entry("c", Fake::of_mcp("say", "demo://c", "demo://c/{id}")),
+        entry_with("d", ServerState::Unavailable("away".into()), Limits::default()),
+    ];
+    let (tools, hide) = (Some(patterns(&["a__*", "d__x"])), patterns(&["*__y", "a__gone"]));
+    let profile = Profile { servers: Servers::only(["a", "b", "d"]), tools, hide };
+    let profiles = [("p".to_owned(), profile)].into();
+    Catalog::build(entries, &CatalogSettings { page_size: 1, profiles }).unwrap()
+}
+
+#[test]
+fn a_profile_shows_the_tools_that_it_chooses_page_by_page() {
+    let catalog = profiled();
+    let view = catalog.profile("p", &Servers::All).unwrap();
+    let listed = |open: &Servers| names(&catalog.pages(List::Tools, &view, open).unwrap());
+    assert_eq!(listed(&Servers::All), ["a__x", "a__z"]);
+    assert_eq!(listed(&Servers::only(["a", "b", "c", "d"])), ["a__x", "a__z"]);
+    assert_eq!(listed(&Servers::only(["b", "c"])), Vec::<String>::new());
+    assert!(resolve(&catalog, &view, "a__z").is_ok());
+    for hidden in ["a__y", "c__x", "b__x", "d__y", "x"] {
+        assert_eq!(resolve(&catalog, &view, hidden).unwrap_err(), Unresolved::Unknown, "{hidden}");
+    }
+    assert!(matches!(resolve(&catalog, &view, "d__x"), Err(Unresolved::Unavailable(_))));
+    assert!(catalog.profile("q", &Servers::All).is_none());
+    assert!(catalog.pages(List::Tools, &View::Profile("q".into()), &Servers::All).is_none());
+}
+
+#[test]
+fn a_profile_has_prompts_and_resources_of_its_servers_alone() {
+    let catalog = profiled();
+    let view = catalog.profile("p", &Servers::All).unwrap();
+    let found = |wanted: &Wanted| catalog.resolve(&view, wanted, &Servers::All).is_ok();
+    let (prompt, resource) =
+        (|name: &str| Wanted::Prompt(name.to_owned()), |uri: &str| Wanted::Resource(uri.to_owned()));
+    assert!(found(&prompt("b__say")) && !found(&prompt("c__say")));
+    assert!(found(&resource("demo://b")) && !found(&resource("demo://c")));
+    assert!(found(&resource("demo://b/7")) && !found(&resource("demo://c/7")));
+    for (reference, is_there) in [("demo://b/{id}", true), ("demo://c/{id}", false)] {
+        assert_eq!(
+            found(&Wanted::Completion(Reference::Template(reference.to_owned()))),
+            is_there,
+            "{reference}"
+        );
+    }
+    for list in [List::Prompts, List::Resources, List::Templates] {
+        let pages = catalog.pages(list, &view, &Servers::All).unwrap();
+        let page = String::from_utf8(pages.first().to_vec()).unwrap();
+        assert!(
+            !page.contains("demo://c") && !page.contains("c__say") && !page.contains("nextCursor"),
+            "{page}"
+        );
+    }
+    assert!(catalog.shows(&view, "b") && !catalog.shows(&view, "c"));
+}
+
+#[test]
+fn a_profile_of_which_nothing_is_open_is_as_one_that_is_not_there() {
+    let catalog = profiled();
+    assert!(catalog.profile("p", &Servers::only(["b"])).is_some());
+    assert_eq!(catalog.profile("p", &Servers::only(["c"])), catalog.profile("none", &Servers::only(["c"])));
+}
+
+#[test]
+fn the_list_of_a_profile_is_written_once_for_all_with_the_same_keys() {
+    let catalog = profiled();
+    let view = catalog.profile("p", &Servers::All).unwrap();
+    let list = |view: &View, open: &Servers| catalog.pages(List::Tools, view, open).unwrap();
+    let some = || Servers::only(["a"]);
+    assert!(Arc::ptr_eq(&list(&view, &some()), &list(&view, &some())));
+    assert!(Arc::ptr_eq(&list(&view, &Servers::All), &list(&view, &Servers::only(["a", "b", "d"]))));
+    assert_eq!(names(&list(&View::All, &some())), ["a__x", "a__y", "a__z"], "not that of the profile");
+}
+
+#[test]
+fn what_a_profile_names_in_vain_is_known_once_its_server_is_ready() {
+    let catalog = profiled();
+    assert_eq!(catalog.vain().collect::<Vec<_>>(), [("p", "a__gone")]);
 }

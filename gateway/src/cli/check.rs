@@ -15,7 +15,7 @@ use super::progress;
 use super::serve::refuse_open_by_mistake;
 use crate::assemble::Assembled;
 use crate::auth::{Key, Servers};
-use crate::catalog::{SEPARATOR, Server, ServerState};
+use crate::catalog::{Catalog, SEPARATOR, Server, ServerState, View};
 use crate::config::quantity::{show_duration, show_size};
 
 /// Show what every server resolves to
@@ -36,6 +36,7 @@ pub(super) struct Check {
 struct Report {
     servers: Vec<ServerReport>,
     keys: Vec<KeyReport>,
+    profiles: Vec<ProfileReport>,
     /// About the state directory.
     notes: Vec<String>,
 }
@@ -47,6 +48,15 @@ struct KeyReport {
     owner: String,
     /// `*` for all.
     servers: Vec<String>,
+}
+
+/// What is served at `/mcp/profile/NAME`.
+#[derive(Serialize)]
+struct ProfileReport {
+    name: String,
+    tools: Vec<String>,
+    /// Names and patterns of its own that stand for no tool.
+    vain: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -111,11 +121,13 @@ impl Check {
         start_log(config.gateway.log, Level::WARN)?;
         let (setup, open) = (Setup::brief(&config), refuse_open_by_mistake(&config));
         let keys = config.keys.iter().map(key).collect();
+        let profiles: Vec<String> = config.profiles.keys().cloned().collect();
         let servers = config.servers.into_values().collect();
         let Resolved { assembled, catalog, notes } = context::resolve(context, setup, servers).await?;
         let pairs = assembled.iter().zip(catalog.servers());
         let servers = pairs.map(|(a, server)| describe(a, server)).collect();
-        let report = Report { servers, keys, notes };
+        let profiles = profiles.into_iter().map(|name| profile(name, &catalog)).collect();
+        let report = Report { servers, keys, profiles, notes };
         let unavailable = report.servers.iter().filter(|server| server.state != "ready").count();
         if self.json {
             output::json(&report)?;
@@ -138,6 +150,17 @@ fn key(key: &Key) -> KeyReport {
         Servers::Only(names) => names.iter().cloned().collect(),
     };
     KeyReport { name: key.name.clone(), owner: key.owner.clone(), servers }
+}
+
+fn profile(name: String, catalog: &Catalog) -> ProfileReport {
+    let view = View::Profile(name.as_str().into());
+    let shown = catalog.servers().iter().filter(|server| catalog.shows(&view, server.name()));
+    let tools = shown.flat_map(|server| {
+        server.tools().iter().map(|tool| format!("{}{SEPARATOR}{}", server.name(), tool.name))
+    });
+    let tools = tools.filter(|tool| catalog.shows_tool(&view, tool)).collect();
+    let vain = catalog.vain().filter(|(profile, _)| *profile == name).map(|(_, pattern)| pattern.to_owned());
+    ProfileReport { vain: vain.collect(), tools, name }
 }
 
 fn describe(assembled: &Assembled, server: &Server) -> ServerReport {
@@ -245,6 +268,16 @@ fn render(report: &Report) -> String {
             vec![format!("key {}", key.name), key.owner.clone(), servers]
         });
         text.push_str(&format!("\n{}", output::table(&rows.collect::<Vec<_>>())));
+    }
+    for profile in &report.profiles {
+        let mut rows =
+            vec![vec![format!("profile {}", profile.name), format!("/mcp/profile/{}", profile.name)]];
+        let mut row = |title: &str, value: String| rows.push(vec![format!("  {title}"), value]);
+        titled(&mut row, "tools", &profile.tools);
+        for pattern in &profile.vain {
+            row("note", format!("`{pattern}` names no tool"));
+        }
+        text.push_str(&format!("\n{}", output::table(&rows)));
     }
     for note in &report.notes {
         text.push_str(&format!("note: {note}\n"));

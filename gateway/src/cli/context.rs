@@ -14,7 +14,7 @@ use super::compile;
 use super::failure::Failure;
 use super::progress;
 use crate::assemble::{AssembleError, Assembled, Assembler, Images};
-use crate::catalog::{Catalog, CatalogSettings};
+use crate::catalog::{Catalog, CatalogSettings, View};
 use crate::config::{
     self, AdmissionConfig, Config, DockerConfig, EngineConfig, LoadError, LogFormat, ServerConfig,
 };
@@ -140,6 +140,7 @@ pub(super) struct Setup {
     pub(super) engine: EngineConfig,
     pub(super) docker: DockerConfig,
     pub(super) admission: AdmissionConfig,
+    pub(super) catalog: CatalogSettings,
     /// Calls at a time that all servers may have together.
     pub(super) calls: u64,
 }
@@ -154,6 +155,7 @@ impl Setup {
             engine: config.engine.clone(),
             docker: config.docker.clone(),
             admission: config.admission,
+            catalog: config.catalog(),
             calls: calls.sum::<u64>().min(config.admission.concurrency.into()),
         }
     }
@@ -212,12 +214,27 @@ pub(super) async fn resolve(
     setup: Setup,
     servers: Vec<ServerConfig>,
 ) -> Result<Resolved, Failure> {
+    let settings = setup.catalog.clone();
     let assembler = setup.assembler(context)?;
     let assembled = assembler.assemble_all(servers, &progress::shown()).await;
     let entries = assembled.iter().map(|server| server.entry(assembler.gate(&server.config))).collect();
-    let catalog = Catalog::build(entries, &CatalogSettings::default());
+    let catalog = Catalog::build(entries, &settings);
     let catalog = catalog.map_err(|error| Failure::of(&error))?;
     Ok(Resolved { assembled, catalog, notes: assembler.notes().to_vec() })
+}
+
+/// The endpoint of a profile; that of all servers where none is named.
+pub(super) fn view(config: &Config, profile: Option<&str>) -> Result<View, Failure> {
+    let Some(name) = profile else { return Ok(View::All) };
+    if config.profiles.contains_key(name) {
+        return Ok(View::Profile(name.into()));
+    }
+    let known: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
+    let hint = match known.is_empty() {
+        true => format!("add [profiles.{name}] with its `servers` to the config"),
+        false => config::nearest(name, &known, "there are"),
+    };
+    Err(Failure::new(format!("the config has no profile {name:?}")).hint(hint))
 }
 
 /// What the config says about the protocol.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-use super::context::{self, Context, Resolved, Setup, start_log};
+use super::context::{self, Context, Resolved, Setup, start_log, view};
 use super::failure::Failure;
 use super::{output, progress};
 use crate::catalog::{SEPARATOR, ServerState};
@@ -14,11 +14,15 @@ use crate::catalog::{SEPARATOR, ServerState};
 #[command(after_help = "\
 Example:
   toolgate list
-  toolgate list --json | jq -r '.[].name'")]
+  toolgate list --json | jq -r '.[].name'
+  toolgate list --profile support")]
 pub(super) struct List {
     /// Print names, descriptions and schemas as JSON
     #[arg(long)]
     json: bool,
+    /// List the tools of this profile only
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -37,16 +41,21 @@ impl List {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
-        let setup = Setup::brief(&config);
+        let (setup, view) = (Setup::brief(&config), view(&config, self.profile.as_deref())?);
         let servers = config.servers.into_values().collect();
         let Resolved { catalog, .. } = context::resolve(context, setup, servers).await?;
         let mut tools = Vec::new();
-        for server in catalog.servers() {
+        for server in catalog.servers().iter().filter(|server| catalog.shows(&view, server.name())) {
             if let ServerState::Unavailable(reason) = server.state() {
                 progress::line(&format!("warning: server {} is unavailable: {reason}", server.name()));
             }
-            tools.extend(server.tools().iter().map(|tool| ToolReport {
-                name: format!("{}{SEPARATOR}{}", server.name(), tool.name),
+            let named = server
+                .tools()
+                .iter()
+                .map(|tool| (format!("{}{SEPARATOR}{}", server.name(), tool.name), tool));
+            let shown = named.filter(|(name, _)| catalog.shows_tool(&view, name));
+            tools.extend(shown.map(|(name, tool)| ToolReport {
+                name,
                 server: server.name(),
                 description: tool.description.as_deref(),
                 input_schema: &tool.input_schema,

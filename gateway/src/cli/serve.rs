@@ -78,7 +78,7 @@ async fn keep(
         tracing::warn!("the config has no [servers.NAME]: there is nothing to serve");
     }
     let (ready, is_ready) = oneshot::channel();
-    let servers: Vec<_> = config.servers.values().cloned().collect();
+    let servers = (config.servers.values().cloned().collect(), config.catalog());
     let told = (progress::logged(), Arc::new(tell) as _);
     let supervised = async {
         // Whoever waits for it may have failed already.
@@ -149,6 +149,9 @@ fn announce(
     let catalog = gateway.catalog();
     let servers = catalog.as_deref().map_or(&[][..], |catalog| catalog.servers());
     let tools: usize = servers.iter().map(|server| server.tools().len()).sum();
+    for (profile, pattern) in catalog.iter().flat_map(|catalog| catalog.vain()) {
+        tracing::warn!(profile, "`{pattern}` in [profiles.{profile}] names no tool");
+    }
     tracing::info!(tools, "serving at http://{address}/mcp");
     let Some(path) = port_file else {
         return Ok(());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use super::context::{Context, Setup, gateway_settings, memory_and_answer, start_log};
+use super::context::{Context, Setup, gateway_settings, memory_and_answer, start_log, view};
 use super::failure::Failure;
 use super::progress;
 use super::serve::{signals, tell};
@@ -22,14 +22,19 @@ use crate::transport::stdio::{self, StdioSettings};
 #[command(after_help = "\
 Example:
   claude mcp add toolgate -- toolgate stdio --config /path/to/toolgate.toml")]
-pub(super) struct Stdio {}
+pub(super) struct Stdio {
+    /// Serve what this profile of the config shows, and nothing else
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
 
 impl Stdio {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         start_log(config.gateway.log, Level::WARN)?;
         let (stopped, second) = signals()?;
-        let limits = StdioSettings { drain: config.gateway.http.drain, ..StdioSettings::default() };
+        let view = view(&config, self.profile.as_deref())?;
+        let limits = StdioSettings { drain: config.gateway.http.drain, view, ..StdioSettings::default() };
         let (memory, answer) = memory_and_answer(&config);
         let limits = limits.within(memory, answer);
         let assembler = Setup::of(&config).assembler(context)?;
@@ -38,7 +43,8 @@ impl Stdio {
         }
         let gateway = Arc::new(Gateway::starting(gateway_settings(&config)));
         let (ready, is_ready) = oneshot::channel();
-        let servers = config.servers.into_values().collect();
+        let settings = config.catalog();
+        let servers = (config.servers.into_values().collect(), settings);
         let told = (progress::logged(), Arc::new(tell) as _);
         let supervised = supervise(&gateway, assembler, servers, told, || _ = ready.send(()));
         let served = async {

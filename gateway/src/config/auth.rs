@@ -57,7 +57,8 @@ fn key(
         None => Some(name.get_ref().clone()),
         Some(_) => section.parsed("owner", "ann@example.com", owner),
     };
-    let open = open(&section, servers);
+    let missing = "write the servers that it opens, servers = [\"fetch\"], or [\"*\"] for all";
+    let open = self::servers(&section, servers, missing);
     section.finish();
     Some(Key { name: name.get_ref().clone(), hash: hash?, owner: owner?, servers: open? })
 }
@@ -80,12 +81,11 @@ fn hash(name: &str, section: &Section<'_, '_>, taken: &mut BTreeMap<String, Stri
     None
 }
 
-/// What a key opens. It has to be said: a key that opens nothing is of no use, and one that opens
+/// The servers that a key opens, or that a profile shows. They have to be said: one of nothing is of no use, and one of
 /// everything is no default.
-fn open(section: &Section<'_, '_>, known: &[&str]) -> Option<Servers> {
+pub(super) fn servers(section: &Section<'_, '_>, known: &[&str], missing: &str) -> Option<Servers> {
     let Some(place) = section.place("servers") else {
-        section
-            .missing("servers", "write the servers that it opens, servers = [\"fetch\"], or [\"*\"] for all");
+        section.missing("servers", missing);
         return None;
     };
     let names = section.list("servers", "fetch", |name| server(name, known));

@@ -210,6 +210,17 @@ fn every_override_is_read() {
 }
 
 #[test]
+fn every_key_of_a_profile_is_read() {
+    let (_, config) = full();
+    let (support, all) = (&config.profiles["support"], &config.profiles["all"]);
+    assert_eq!((&support.servers, &all.servers), (&Servers::only(["fetch", "local"]), &Servers::All));
+    assert!(support.has_tool("fetch__get") && support.has_tool("local__now"));
+    assert!(!support.has_tool("fetch__delete-page") && !support.has_tool("local__then"));
+    assert!(all.tools.is_none() && all.has_tool("fetch__delete-page"));
+    assert_eq!(config.catalog().profiles, config.profiles);
+}
+
+#[test]
 fn an_empty_file_denies_everything_and_listens_on_loopback() {
     let config = parse("").unwrap();
     assert!(config.gateway.listen.ip().is_loopback());

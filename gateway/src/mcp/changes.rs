@@ -15,7 +15,7 @@ use super::id::Id;
 use super::params::empty_object;
 use super::session::SessionId;
 use super::subscription::{self, Filter};
-use crate::catalog::{List, View, Wanted};
+use crate::catalog::{List, Wanted};
 use crate::gateway::{Gateway, Update};
 use crate::pipeline::{self, Call};
 
@@ -160,10 +160,7 @@ impl Changes {
     /// Notes a resource that has changed, if its client watches it and may.
     fn hear(&mut self, Update { server, uri }: Update) {
         let Context { principal, view } = &self.context;
-        let is_seen = match view {
-            View::All => true,
-            View::One(own) => *own == server,
-        };
+        let is_seen = self.gateway.catalog().is_some_and(|catalog| catalog.shows(view, &server));
         let is_watched = match (&self.subscription, self.session) {
             (Some(subscription), _) => subscription.filter.resources().iter().any(|own| **own == *uri),
             (None, Some(session)) => self.gateway.sessions().watched().has(session, &uri),

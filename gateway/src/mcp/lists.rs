@@ -76,5 +76,6 @@ fn unknown(view: &View) -> Error {
     match view {
         View::All => Error::Internal("the aggregated list is missing".to_owned()),
         View::One(name) => Error::UnknownServer(name.to_string()),
+        View::Profile(name) => Error::UnknownProfile(name.to_string()),
     }
 }

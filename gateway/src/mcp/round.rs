@@ -37,12 +37,14 @@ impl Binding {
     #[must_use]
     pub fn of(principal: &Principal, view: &View, wanted: &Wanted, arguments: &str) -> Self {
         let mut digest = Sha256::new();
-        let server = match view {
-            View::All => "",
-            View::One(server) => server,
+        // No server's name has a slash.
+        let endpoint = match view {
+            View::All => String::new(),
+            View::One(server) => server.to_string(),
+            View::Profile(profile) => format!("profile/{profile}"),
         };
         // Each with its length, so that none can be taken for a part of another.
-        for part in [principal.as_str(), server, wanted.method(), wanted.name(), arguments] {
+        for part in [principal.as_str(), &endpoint, wanted.method(), wanted.name(), arguments] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part.as_bytes());
         }
@@ -160,6 +162,7 @@ mod tests {
         let others = [
             binding(&Principal::owner("ann", Servers::All), &View::All, "a__b", "{}"),
             binding(&local, &one, "a__b", "{}"),
+            binding(&local, &View::Profile("a".into()), "a__b", "{}"),
             binding(&local, &View::All, "a__c", "{}"),
             binding(&local, &View::All, "a__b", r#"{"x":1}"#),
             binding(&local, &View::All, "a__b{", "}"),

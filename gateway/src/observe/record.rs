@@ -78,7 +78,7 @@ impl CallRecord {
     #[must_use]
     pub fn begin(principal: &Principal, call: &Call) -> Self {
         let server = match &call.view {
-            View::All => String::new(),
+            View::All | View::Profile(_) => String::new(),
             View::One(server) => server.to_string(),
         };
         let tool = call.wanted.name().to_owned();

@@ -65,6 +65,8 @@ pub struct StdioSettings {
     pub answers: usize,
     /// Time for calls in flight to end when the gateway stops.
     pub drain: Duration,
+    /// What the client sees.
+    pub view: View,
 }
 
 impl StdioSettings {
@@ -79,7 +81,7 @@ impl StdioSettings {
 
 impl Default for StdioSettings {
     fn default() -> Self {
-        Self { answers: 128 * 1024 * 1024, drain: Duration::from_secs(30) }
+        Self { answers: 128 * 1024 * 1024, drain: Duration::from_secs(30), view: View::All }
     }
 }
 
@@ -98,7 +100,7 @@ pub async fn serve(
     let (answers, unwritten) = mpsc::channel(MAX_UNWRITTEN);
     let client = Arc::new(Client {
         gateway,
-        context: Context { principal: Principal::local(), view: View::All },
+        context: Context { principal: Principal::local(), view: settings.view },
         session: Mutex::new(None),
         flight: Flight::default(),
         subscriptions: Semaphore::new(MAX_SUBSCRIPTIONS),

@@ -13,8 +13,16 @@ use crate::catalog::View;
 use crate::error::Error;
 use crate::mcp::answer::Context;
 
-/// Bytes of an unknown server's name that are repeated.
+/// Bytes of an unknown name that are repeated.
 const SHOWN: usize = 64;
+
+/// An MCP endpoint, as its path names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint<'a> {
+    All,
+    Server(&'a str),
+    Profile(&'a str),
+}
 
 /// Answers one request.
 pub(super) async fn route(shared: &Shared, connection: &Connection, request: Request<Incoming>) -> Reply {
@@ -52,12 +60,13 @@ async fn endpoint(
             only_get(&request).map(|()| status::health(&shared.gateway, &reader))
         }
         path => {
-            let name = mcp_path(path).ok_or(Error::NotFound)?.to_owned();
+            let path = path.to_owned();
+            let named = Endpoint::of(&path).ok_or(Error::NotFound)?;
             host?;
             let origin = shared.hosts.check_origin(request.headers())?;
             let is_page = origin.is_some();
             let reply = match connection.is_spare {
-                false => mcp(shared, &connection.phase, &name, is_page, request).await,
+                false => mcp(shared, &connection.phase, named, is_page, request).await,
                 true => Err(Error::ConnectionsFull),
             };
             let mut reply = reply.unwrap_or_else(|error| refuse(&connection.phase, &error));
@@ -72,21 +81,21 @@ async fn endpoint(
 async fn mcp(
     shared: &Shared,
     phase: &Phase,
-    server: &str,
+    named: Endpoint<'_>,
     is_page: bool,
     request: Request<Incoming>,
 ) -> Result<Reply, Error> {
     match *request.method() {
         Method::POST => {
-            let context = context(shared, server, &request)?;
+            let context = context(shared, named, &request)?;
             Ok(post::post(shared, phase, context, request).await)
         }
         Method::DELETE => {
-            let context = context(shared, server, &request)?;
+            let context = context(shared, named, &request)?;
             post::delete(shared, &context.principal, &request)
         }
         Method::GET => {
-            let context = context(shared, server, &request)?;
+            let context = context(shared, named, &request)?;
             listening::open(shared, context, &request)
         }
         // Browsers ask it without a key.
@@ -96,9 +105,9 @@ async fn mcp(
 }
 
 /// Who asks, and where.
-fn context(shared: &Shared, server: &str, request: &Request<Incoming>) -> Result<Context, Error> {
+fn context(shared: &Shared, named: Endpoint<'_>, request: &Request<Incoming>) -> Result<Context, Error> {
     let principal = identify(shared, request)?;
-    let view = view(shared, &principal, server)?;
+    let view = view(shared, &principal, named)?;
     Ok(Context { principal, view })
 }
 
@@ -118,24 +127,37 @@ fn only_get(request: &Request<Incoming>) -> Result<(), Error> {
     }
 }
 
-/// The server that a path names: `""` for `/mcp`, which is all of them.
-fn mcp_path(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix("/mcp")?;
-    if rest.is_empty() {
-        return Some("");
+impl<'a> Endpoint<'a> {
+    /// A server's name is one part of the path and a profile's a second, so that a server may be called `profile`.
+    fn of(path: &'a str) -> Option<Self> {
+        let rest = path.strip_prefix("/mcp")?;
+        if matches!(rest, "" | "/") {
+            return Some(Self::All);
+        }
+        let rest = rest.strip_prefix('/')?;
+        match rest.split_once('/') {
+            None => Some(Self::Server(rest)),
+            Some(("profile", name)) if !name.is_empty() && !name.contains('/') => Some(Self::Profile(name)),
+            Some(_) => None,
+        }
     }
-    rest.strip_prefix('/').filter(|name| !name.contains('/'))
 }
 
-fn view(shared: &Shared, principal: &Principal, name: &str) -> Result<View, Error> {
-    if name.is_empty() {
-        return Ok(View::All);
-    }
-    let shown = || name[..name.floor_char_boundary(SHOWN)].to_owned();
+fn view(shared: &Shared, principal: &Principal, named: Endpoint<'_>) -> Result<View, Error> {
+    let shown = |name: &str| name[..name.floor_char_boundary(SHOWN)].to_owned();
     // Before it is looked up: which servers there are is not for everybody to learn.
-    if !principal.servers().has(name) {
-        return Err(Error::ServerNotAllowed(shown()));
+    if let Endpoint::Server(name) = named
+        && !principal.servers().has(name)
+    {
+        return Err(Error::ServerNotAllowed(shown(name)));
     }
-    let catalog = shared.gateway.require_catalog()?;
-    catalog.view(name).ok_or_else(|| Error::UnknownServer(shown()))
+    let catalog = || shared.gateway.require_catalog();
+    match named {
+        Endpoint::All => Ok(View::All),
+        Endpoint::Server(name) => catalog()?.view(name).ok_or_else(|| Error::UnknownServer(shown(name))),
+        Endpoint::Profile(name) => {
+            let view = catalog()?.profile(name, principal.servers());
+            view.ok_or_else(|| Error::UnknownProfile(shown(name)))
+        }
+    }
 }

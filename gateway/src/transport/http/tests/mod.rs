@@ -6,6 +6,7 @@ mod listening;
 mod messages;
 mod notices;
 mod offered;
+mod profiles;
 mod questions;
 mod sessions;
 mod stateless;
@@ -50,7 +51,8 @@ async fn start_with(settings: HttpSettings) -> Served {
 async fn start_paged() -> Served {
     let fake = Fake::of_all_kinds();
     let entries = vec![fake::entry("fake", Arc::clone(&fake) as _)];
-    let catalog = Catalog::build(entries, &CatalogSettings { page_size: 2 }).unwrap();
+    let catalog =
+        Catalog::build(entries, &CatalogSettings { page_size: 2, ..CatalogSettings::default() }).unwrap();
     let gateway = Gateway::new(catalog, GatewaySettings::default());
     start_gateway(Arc::new(gateway), fake, HttpSettings::default()).await
 }
