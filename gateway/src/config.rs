@@ -47,7 +47,7 @@ pub(crate) use raw::nearest;
 pub use server::{BackendChoice, ServerConfig, is_server_name};
 
 use crate::auth::{Callers, Key};
-use crate::catalog::{CatalogSettings, Profile};
+use crate::catalog::{CatalogSettings, Profile, Surface};
 use error::{Faults, Invalid};
 use raw::{Reader, Section};
 
@@ -153,7 +153,13 @@ impl Config {
 
     /// How servers are listed.
     pub fn catalog(&self) -> CatalogSettings {
-        CatalogSettings { profiles: self.profiles.clone(), ..CatalogSettings::default() }
+        let searched = self.servers.values().filter(|server| server.surface == Surface::Search);
+        CatalogSettings {
+            profiles: self.profiles.clone(),
+            surface: self.gateway.surface,
+            searched: searched.map(|server| server.name.clone()).collect(),
+            ..CatalogSettings::default()
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! From entries to a snapshot: checks every name, writes every list.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::filtered::Filtered;
 use super::pages::Lists;
 use super::profile::{Joint, Profile};
-use super::{Catalog, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState};
+use super::search::Index;
+use super::{Catalog, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState, Surface, surface};
 
 /// How lists are written, and which there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +16,16 @@ pub struct CatalogSettings {
     pub page_size: usize,
     /// Choices of servers and tools, by name.
     pub profiles: BTreeMap<String, Profile>,
+    /// What the endpoint of all servers lists.
+    pub surface: Surface,
+    /// Servers of which the own endpoint is a surface for search.
+    pub searched: BTreeSet<String>,
 }
 
 impl Default for CatalogSettings {
     fn default() -> Self {
-        Self { page_size: 1000, profiles: BTreeMap::new() }
+        let (profiles, searched) = (BTreeMap::new(), BTreeSet::new());
+        Self { page_size: 1000, profiles, surface: Surface::All, searched }
     }
 }
 
@@ -59,25 +65,43 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
             }
             ServerState::Unavailable(_) => Pages::write(list, &[], page_size),
         });
-        let server = Arc::new(Server::new(entry, state.clone(), lists));
+        let surface = if settings.searched.contains(&entry.name) { Surface::Search } else { Surface::All };
+        let server = Arc::new(Server::new(entry, state.clone(), (lists, surface)));
         if by_name.insert(server.shared_name(), index).is_some() {
             return Err(CatalogError::Duplicate(server.name().to_owned()));
         }
         servers.push(server);
     }
-    let all = Joint::new(Profile::all(), &servers, page_size);
+    let all = Joint::new(Profile { surface: settings.surface, ..Profile::all() }, &servers, page_size);
     let profiles = settings
         .profiles
         .iter()
         .map(|(name, profile)| (name.as_str().into(), Joint::new(profile.clone(), &servers, page_size)));
-    let profiles = profiles.collect();
+    let profiles: HashMap<_, _> = profiles.collect();
+    let surfaces = profiles.values().map(|joint: &Joint| joint.profile().surface);
+    let surfaces = surfaces.chain(servers.iter().map(|server| server.surface())).chain([settings.surface]);
+    let index =
+        surfaces.into_iter().any(|surface| surface == Surface::Search).then(|| Index::build(&servers));
+    let small = Arc::new(surface::pages(page_size));
     let speaks_mcp = servers.iter().any(|server| server.speaks_mcp());
     let mirrors = servers.iter().any(|server| server.mirrors());
     let filtered = Filtered::default();
-    Ok(Catalog { servers, by_name, tools, all, profiles, page_size, filtered, speaks_mcp, mirrors })
+    Ok(Catalog {
+        servers,
+        by_name,
+        tools,
+        all,
+        profiles,
+        index,
+        small,
+        page_size,
+        filtered,
+        speaks_mcp,
+        mirrors,
+    })
 }
 
-fn full_name(server: &str, tool: &str) -> String {
+pub(super) fn full_name(server: &str, tool: &str) -> String {
     format!("{server}{SEPARATOR}{tool}")
 }
 

@@ -9,8 +9,10 @@ mod cursor;
 mod filtered;
 mod pages;
 mod profile;
+mod search;
 mod seen;
 mod server;
+mod surface;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -23,15 +25,17 @@ pub use build::{CatalogError, CatalogSettings};
 pub use pages::{List, Page, Pages};
 pub use profile::{Profile, ToolPattern};
 pub use server::{Server, ServerEntry, ServerState};
+pub use surface::{CALL, FIND, FOUND, MAX_FOUND, MAX_QUERY, Surface};
 pub use wanted::Wanted;
 
 pub use toolgate_runtime::peer::mirrored::Mirrored;
-use toolgate_runtime::sandbox::{Reference, Target};
+use toolgate_runtime::sandbox::{Reference, Target, Tool};
 
 use crate::admit::Gate;
 use crate::auth::Servers;
 use filtered::Filtered;
 use profile::Joint;
+use search::Index;
 use seen::Seen;
 
 /// Between a server's name and its tool's name, where all servers are listed together.
@@ -59,6 +63,10 @@ pub struct Catalog {
     tools: HashMap<String, (usize, usize)>,
     all: Joint,
     profiles: HashMap<Arc<str>, Joint>,
+    /// Tools by the words that they are described in, where any endpoint is a surface for search.
+    index: Option<Index>,
+    /// What such an endpoint lists.
+    small: Arc<Pages>,
     page_size: usize,
     filtered: Filtered,
     /// Whether any server speaks MCP, and whether any has parameters that are mirrored: asked for by each call.
@@ -115,6 +123,9 @@ impl Catalog {
     /// Those of a tool; none of a tool that is not open.
     #[must_use]
     pub fn mirrored(&self, view: &View, tool: &str, open: &Servers) -> Vec<Mirrored> {
+        if self.surface(view) == Surface::Search && matches!(tool, FIND | CALL) {
+            return Vec::new();
+        }
         match self.resolve(view, &Wanted::Tool(tool.to_owned()), open) {
             Ok(Resolved { server, target: Target::Tool(tool) }) if open.has(server.name()) => {
                 server.mirrored(tool).to_vec()
@@ -176,9 +187,13 @@ impl Catalog {
     pub fn pages(&self, list: List, view: &View, open: &Servers) -> Option<Arc<Pages>> {
         if let View::One(name) = view {
             let server = self.server(name).filter(|_| open.has(name))?;
-            return Some(Arc::clone(server.lists().of(list)));
+            let small = list == List::Tools && server.surface() == Surface::Search;
+            return Some(Arc::clone(if small { &self.small } else { server.lists().of(list) }));
         }
         let joint = self.joint(view)?;
+        if list == List::Tools && joint.profile().surface == Surface::Search {
+            return Some(Arc::clone(&self.small));
+        }
         match (joint.prebuilt(list, open), open) {
             (None, Servers::Only(names)) => {
                 let write = || joint.write(list, &self.servers, open, self.page_size);
@@ -186,6 +201,35 @@ impl Catalog {
             }
             (prebuilt, _) => prebuilt.map(Arc::clone),
         }
+    }
+
+    /// What a view lists as its tools.
+    #[must_use]
+    pub fn surface(&self, view: &View) -> Surface {
+        match view {
+            // Most catalogs have none, which each call asks for.
+            _ if self.index.is_none() => Surface::All,
+            View::One(name) => self.server(name).map_or(Surface::All, |server| server.surface()),
+            view => self.joint(view).map_or(Surface::All, |joint| joint.profile().surface),
+        }
+    }
+
+    /// Up to `limit` tools of a view that fit a query, the best first, each under the name that it has there. None of a
+    /// server that is not open, or not ready.
+    #[must_use]
+    pub fn find(&self, view: &View, open: &Servers, query: &str, limit: usize) -> Vec<(String, &Tool)> {
+        let ranked = self.index.as_ref().map_or_else(Vec::new, |index| index.ranked(query));
+        let seen = ranked.into_iter().filter_map(|(server, tool)| {
+            let server = self.servers.get(server).filter(|server| open.has(server.name()))?;
+            let tool = server.tools().get(tool)?;
+            let name = match view {
+                View::One(own) => (**own == *server.name()).then(|| tool.name.clone()),
+                view => self.shows(view, server.name()).then(|| build::full_name(server.name(), &tool.name)),
+            };
+            let name = name.filter(|name| matches!(view, View::One(_)) || self.shows_tool(view, name))?;
+            Some((name, tool))
+        });
+        seen.take(limit).collect()
     }
 
     /// The servers of a view of several.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::pages::Lists;
-use super::{List, Pages, SEPARATOR, Server};
+use super::{List, Pages, SEPARATOR, Server, Surface};
 use crate::auth::Servers;
 
 /// What an endpoint of several servers shows, as the config says.
@@ -15,6 +15,8 @@ pub struct Profile {
     pub tools: Option<Vec<ToolPattern>>,
     /// Of these, those that it does not show.
     pub hide: Vec<ToolPattern>,
+    /// What its endpoint lists.
+    pub surface: Surface,
 }
 
 /// Names of tools, as `server__tool`; `*` stands for any part of one.
@@ -46,7 +48,7 @@ impl Profile {
     /// All tools of all servers.
     #[must_use]
     pub fn all() -> Self {
-        Self { servers: Servers::All, tools: None, hide: Vec::new() }
+        Self { servers: Servers::All, tools: None, hide: Vec::new(), surface: Surface::All }
     }
 
     /// Whether it shows a tool, by the name that it has beside those of others.

@@ -9,7 +9,7 @@ use toolgate_runtime::peer::mirrored::{self, Mirrored};
 use toolgate_runtime::sandbox::{Description, Listed, Reference, Sandbox, Target, Tool};
 
 use super::pages::Lists;
-use super::{Unresolved, Wanted, template};
+use super::{Surface, Unresolved, Wanted, template};
 use crate::admit::Gate;
 
 /// A server as the config and its artifact give it.
@@ -68,6 +68,7 @@ pub struct Server {
     /// Of the tools that have such, by their indices.
     mirrored: HashMap<usize, Vec<Mirrored>>,
     lists: Lists,
+    surface: Surface,
 }
 
 impl PartialEq for Server {
@@ -79,7 +80,7 @@ impl PartialEq for Server {
 impl Eq for Server {}
 
 impl Server {
-    pub(super) fn new(entry: ServerEntry, state: ServerState, lists: Lists) -> Self {
+    pub(super) fn new(entry: ServerEntry, state: ServerState, (lists, surface): (Lists, Surface)) -> Self {
         let (tools, prompts, resources) = match &state {
             ServerState::Ready(sandbox) => {
                 let Description { tools, prompts, resources, .. } = sandbox.describe();
@@ -105,6 +106,7 @@ impl Server {
             prompts,
             resources,
             lists,
+            surface,
         }
     }
 
@@ -165,6 +167,11 @@ impl Server {
 
     pub(super) fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// What its own endpoint lists.
+    pub(super) fn surface(&self) -> Surface {
+        self.surface
     }
 
     pub(super) fn lists(&self) -> &Lists {

@@ -176,9 +176,10 @@ fn profiled() -> Catalog {
         entry_with("d", ServerState::Unavailable("away".into()), Limits::default()),
     ];
     let (tools, hide) = (Some(patterns(&["a__*", "d__x"])), patterns(&["*__y", "a__gone"]));
-    let profile = Profile { servers: Servers::only(["a", "b", "d"]), tools, hide };
+    let profile = Profile { servers: Servers::only(["a", "b", "d"]), tools, hide, surface: Surface::All };
     let profiles = [("p".to_owned(), profile)].into();
-    Catalog::build(entries, &CatalogSettings { page_size: 1, profiles }).unwrap()
+    Catalog::build(entries, &CatalogSettings { page_size: 1, profiles, ..CatalogSettings::default() })
+        .unwrap()
 }
 
 #[test]

@@ -8,8 +8,10 @@ use toolgate_runtime::secret::Secret;
 
 use super::error::Invalid;
 use super::expand::Env;
+use super::profiles::surface;
 use super::quantity::{duration_up_to, size_up_to};
 use super::raw::{Reader, Section};
+use crate::catalog::Surface;
 use crate::transport::http::HttpSettings;
 
 /// Overrides `state-dir`, for tests and containers.
@@ -41,6 +43,8 @@ pub struct GatewayConfig {
     pub session_ttl: Option<Duration>,
     /// How long clients may keep a list of tools.
     pub tools_ttl: Option<Duration>,
+    /// What the endpoint of all servers lists as its tools.
+    pub surface: Surface,
     /// Artifacts, compiled code and keys. Must be the gateway's alone.
     pub state_dir: PathBuf,
     /// How the log is written; by default text on a terminal and JSON elsewhere.
@@ -74,6 +78,7 @@ pub(super) fn read(
         session_key: None,
         session_ttl: None,
         tools_ttl: None,
+        surface: Surface::All,
         state_dir: PathBuf::new(),
         log: None,
     };
@@ -85,6 +90,7 @@ pub(super) fn read(
         config.session_key = section.parsed("session-key", "${SESSION_KEY}", session_key);
         config.session_ttl = section.parsed("session-ttl", "24h", duration_up_to(MAX_TTL));
         config.tools_ttl = section.parsed("tools-ttl", "1m", duration_up_to(MAX_TTL));
+        config.surface = surface(&section);
         config.log = section.parsed("log", "json", log_format);
         state_dir = section.path("state-dir", "/var/lib/toolgate", base);
         section.finish();

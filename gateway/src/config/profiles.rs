@@ -7,7 +7,7 @@ use super::error::Invalid;
 use super::raw::{Section, nearest};
 use super::server::is_server_name;
 use crate::auth::Servers;
-use crate::catalog::{Profile, SEPARATOR, ToolPattern};
+use crate::catalog::{Profile, SEPARATOR, Surface, ToolPattern};
 
 /// Profiles of a config. Each has lists of its own in memory.
 const MAX_PROFILES: usize = 64;
@@ -53,8 +53,20 @@ fn profile(section: Section<'_, '_>, known: &[&str]) -> Option<Profile> {
     };
     let (tools, hide) = (patterns("tools"), patterns("hide"));
     let tools = section.place("tools").map(|_| tools);
+    let surface = surface(&section);
     section.finish();
-    Some(Profile { servers: servers?, tools, hide })
+    Some(Profile { servers: servers?, tools, hide, surface })
+}
+
+/// What an endpoint lists as its tools.
+pub(super) fn surface(section: &Section<'_, '_>) -> Surface {
+    let surface = section.parsed("surface", "search", |text| match text {
+        "all" => Ok(Surface::All),
+        "search" => Ok(Surface::Search),
+        _ => Err(Invalid::new(format!("`{text}` is not a surface"))
+            .hint("write all, or search for two tools that find and call the others")),
+    });
+    surface.unwrap_or_default()
 }
 
 fn pattern(text: &str, servers: &[&str]) -> Result<ToolPattern, Invalid> {

@@ -13,8 +13,10 @@ use toolgate_runtime::sandbox::Naming;
 use super::error::Invalid;
 use super::grants::Kind;
 use super::overrides::{self, Overrides};
+use super::profiles::surface;
 use super::raw::Section;
 use super::{container, grants, limits, remote};
+use crate::catalog::Surface;
 
 /// Longest server name: with `__` it must leave room for a tool's in 64 characters.
 const MAX_NAME: usize = 32;
@@ -43,6 +45,8 @@ pub struct ServerConfig {
     pub naming: Naming,
     /// What else is to be different of them.
     pub overrides: Overrides,
+    /// What its own endpoint lists as its tools.
+    pub surface: Surface,
     /// What it may do and use up.
     pub policy: Policy,
 }
@@ -131,6 +135,7 @@ pub(super) fn read(name: &Spanned<String>, section: Section<'_, '_>, base: &Path
         backend: backend.unwrap_or_default(),
         naming: naming(&section),
         overrides: overrides::read(section.section("override")),
+        surface: surface(&section),
         policy: Policy { grants: grants::read(section.section("grants"), base, kind), limits: read.limits },
         component,
         container,

@@ -217,7 +217,10 @@ fn every_key_of_a_profile_is_read() {
     assert!(support.has_tool("fetch__get") && support.has_tool("local__now"));
     assert!(!support.has_tool("fetch__delete-page") && !support.has_tool("local__then"));
     assert!(all.tools.is_none() && all.has_tool("fetch__delete-page"));
-    assert_eq!(config.catalog().profiles, config.profiles);
+    assert_eq!((support.surface, all.surface), (Surface::All, Surface::Search));
+    let catalog = config.catalog();
+    assert_eq!((&catalog.profiles, catalog.surface), (&config.profiles, Surface::Search));
+    assert_eq!(catalog.searched, ["local".to_owned()].into());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use super::calling::Calling;
 use super::envelope::Request;
+use super::finding::{self, Finding, Meant};
 use super::lists::{self, Listed};
 use super::notices::{self, Heard};
 use super::params::Params;
@@ -53,6 +54,8 @@ pub enum Asked {
     Answered(Answer),
     /// A server is to be called.
     Call(Box<Calling>),
+    /// Tools are to be found.
+    Find(Box<Finding>),
     /// Changes are to be told until the client has enough of them, see [`Changes`](super::changes::Changes).
     Listen(Filter),
 }
@@ -82,7 +85,13 @@ pub fn ask(
     let stateless = revision.is_stateless();
     let list = |list| lists::result(gateway, context, revision, list, params).map(Answer::Listed);
     let answer = match &*request.method {
-        "tools/call" => return call(gateway, conversation, tools_call::call(&context.view, params)?, params),
+        "tools/call" => {
+            let asked = tools_call::call(&context.view, params)?;
+            return match finding::meant(gateway, conversation, asked, params) {
+                Meant::Tool(asked) => call(gateway, conversation, asked, params),
+                Meant::Own(finding) => Ok(Asked::Find(finding)),
+            };
+        }
         "tools/list" => list(List::Tools)?,
         "server/discover" if stateless => Answer::Written(discover::result(gateway)),
         "subscriptions/listen" if stateless => return Ok(Asked::Listen(Filter::of(params)?)),
@@ -138,7 +147,7 @@ impl Asked {
     /// What its client wants to hear until it is answered. Asked for once, before it is.
     pub fn listen(&mut self) -> Option<Heard> {
         match self {
-            Self::Answered(_) | Self::Listen(_) => None,
+            Self::Answered(_) | Self::Find(_) | Self::Listen(_) => None,
             Self::Call(calling) => calling.listen(),
         }
     }
@@ -148,6 +157,7 @@ impl Asked {
     pub fn size(&self) -> usize {
         match self {
             Self::Answered(_) | Self::Listen(_) => 0,
+            Self::Find(finding) => finding.size(),
             Self::Call(calling) => calling.size(),
         }
     }
@@ -159,6 +169,7 @@ impl Asked {
     pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
         match self {
             Self::Answered(answer) => Ok(answer),
+            Self::Find(finding) => finding.answer(gateway, principal).await,
             // It has none until nothing more is told, and who can't be told has no use of it.
             Self::Listen(_) => Err(Error::NotAcceptable),
             Self::Call(calling) => calling.answer(gateway, principal).await,

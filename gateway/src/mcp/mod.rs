@@ -10,6 +10,7 @@ pub mod changes;
 pub mod discover;
 pub mod envelope;
 pub mod era;
+pub mod finding;
 pub mod flight;
 pub mod headers;
 pub mod id;

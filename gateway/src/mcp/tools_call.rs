@@ -36,8 +36,12 @@ pub fn call(view: &View, params: &Params<'_>) -> Result<Call, Error> {
         .name
         .and_then(text)
         .ok_or_else(|| Error::InvalidParams("tools/call needs `name`, a string".to_owned()))?;
-    let name = name[..name.floor_char_boundary(MAX_NAME)].to_owned();
-    Ok(Call::new(view.clone(), Wanted::Tool(name), params.arguments()?))
+    Ok(Call::new(view.clone(), Wanted::Tool(kept(&name)), params.arguments()?))
+}
+
+/// As much of a name as is kept.
+pub(super) fn kept(name: &str) -> String {
+    name[..name.floor_char_boundary(MAX_NAME)].to_owned()
 }
 
 /// Writes the result of a call that went through the pipeline.

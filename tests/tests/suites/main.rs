@@ -25,6 +25,7 @@ mod security_page;
 mod shared_code;
 mod slow_readers;
 mod state;
+mod surface;
 mod tool_world;
 mod tools;
 mod types;

@@ -8,6 +8,7 @@ mod notices;
 mod offered;
 mod profiles;
 mod questions;
+mod search;
 mod sessions;
 mod stateless;
 mod subscriptions;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::{ApiKey, Callers, Key, Servers};
-use crate::catalog::{Profile, ToolPattern};
+use crate::catalog::{Profile, Surface, ToolPattern};
 use crate::fake::Does;
 
 /// Servers `fake`, `other` and `profile`, the profiles `some`, of the first without one tool, and `rest`, of the others.
@@ -17,8 +17,14 @@ async fn start_profiled(callers: Callers) -> Served {
         servers: Servers::only(["fake"]),
         tools: None,
         hide: vec![ToolPattern("fake__slow".to_owned())],
+        surface: Surface::All,
     };
-    let rest = Profile { servers: Servers::only(["other", "profile"]), tools: None, hide: Vec::new() };
+    let rest = Profile {
+        servers: Servers::only(["other", "profile"]),
+        tools: None,
+        hide: Vec::new(),
+        surface: Surface::All,
+    };
     let profiles = [("some".to_owned(), some), ("rest".to_owned(), rest)].into();
     let catalog =
         Catalog::build(entries, &CatalogSettings { profiles, ..CatalogSettings::default() }).unwrap();
