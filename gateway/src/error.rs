@@ -45,6 +45,9 @@ pub enum Error {
     /// A session id that was never issued here, was tampered with, has expired or was ended.
     #[error("unknown session: {0}")]
     SessionUnknown(&'static str),
+    /// A `Last-Event-ID` after which no stream can be gone on with here.
+    #[error("unknown Last-Event-ID: {0}")]
+    EventUnknown(&'static str),
     /// No key where one is needed.
     #[error("not signed in: send `Authorization: Bearer KEY`")]
     NoKey,
@@ -171,6 +174,7 @@ impl Error {
             | Self::UnsupportedVersion(_)
             | Self::SessionMissing
             | Self::SessionUnknown(_)
+            | Self::EventUnknown(_)
             | Self::NoKey
             | Self::BadKey
             | Self::ServerNotAllowed(_)
@@ -213,6 +217,7 @@ impl Error {
             Self::UnsupportedVersion(_) => "unsupported-version",
             Self::SessionMissing => "session-missing",
             Self::SessionUnknown(_) => "session-unknown",
+            Self::EventUnknown(_) => "event-unknown",
             Self::NoKey => "no-key",
             Self::BadKey => "bad-key",
             Self::ServerNotAllowed(_) | Self::NotAllowed { .. } => "not-allowed",

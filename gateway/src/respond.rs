@@ -74,6 +74,8 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::UnsupportedVersion(_) => Wire::new(400, -32022),
         Error::SessionMissing => Wire::new(400, -32600),
         Error::SessionUnknown(_) => Wire::new(404, 404),
+        // Not 404, by which a client takes its session to have ended.
+        Error::EventUnknown(_) => Wire::new(400, -32600),
         Error::NoKey => Wire { challenge: Some(CHALLENGE), ..Wire::new(401, 401) },
         Error::BadKey => Wire { challenge: Some(CHALLENGE_BAD), ..Wire::new(401, 401) },
         Error::Host(_) | Error::Origin(_) | Error::ServerNotAllowed(_) => Wire::new(403, 403),

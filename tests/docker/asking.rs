@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use e2e::engine::ODD;
 use rmcp::model::{
     CallToolRequestParams, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
     ProtocolVersion,
@@ -121,8 +122,11 @@ async fn a_server_with_several_calls_under_way_cannot_say_whose_user_it_asks() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_while_it_is_asked_ends_its_call() {
-    let docked = docked("call").await;
+async fn a_client_that_goes_away_while_it_is_asked_and_stays_away_ends_its_call() {
+    let gateway = "[gateway]\nlisten = \"127.0.0.1:0\"\nstate-dir = \"state\"\nresume-window = \"1s\"";
+    let server = format!("[servers.odd]\nimage = \"{ODD}\"\n[servers.odd.container]\nlifetime = \"call\"");
+    let docked = Docked::of(&format!("{gateway}\n{server}")).await;
+    docked.gateway.logged_within(Duration::from_secs(30), READY).await;
     let client = docked.gateway.client_of("odd");
     let info = json!({ "name": "e2e", "version": "1" });
     let able = json!({ "elicitation": {} });

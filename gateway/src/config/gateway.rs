@@ -23,6 +23,8 @@ const MAX_BODY: u64 = 256 << 20;
 const MAX_CONNECTIONS: u64 = 1_000_000;
 /// Upper bound of the timeouts and of `drain`: schedulers kill long before.
 const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Upper bound of `resume-window`: so long a call runs on for a client that may never come back.
+const MAX_RESUME: Duration = Duration::from_secs(600);
 /// Upper bound of what clients may keep.
 const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Characters of a session key, so that it can't be guessed.
@@ -119,6 +121,7 @@ fn http(section: &Section<'_, '_>, http: &mut HttpSettings) {
     section.set(&mut http.body_timeout, "body-timeout", "30s", time());
     section.set(&mut http.write_timeout, "write-timeout", "30s", time());
     section.set(&mut http.idle_timeout, "idle-timeout", "2m", time());
+    section.set(&mut http.resume, "resume-window", "30s", duration_up_to(MAX_RESUME));
     section.set(&mut http.drain_delay, "drain-delay", "10s", time());
     section.set(&mut http.drain, "drain", "30s", time());
 }

@@ -62,7 +62,7 @@ fn every_key_is_read() {
     let times = [&gateway.http.header_timeout, &gateway.http.body_timeout, &gateway.http.write_timeout];
     assert_eq!(times.map(std::time::Duration::as_secs), [1, 2, 3]);
     assert_eq!((gateway.http.idle_timeout.as_secs(), gateway.http.drain.as_millis()), (4, 500));
-    assert_eq!(gateway.http.drain_delay.as_millis(), 250);
+    assert_eq!((gateway.http.resume.as_secs(), gateway.http.drain_delay.as_millis()), (6, 250));
     assert_eq!(gateway.session_key.as_ref().unwrap().expose(), "0123456789abcdef");
     assert_eq!(gateway.session_ttl.unwrap().as_secs(), 8 * 3600);
     assert_eq!(gateway.tools_ttl.unwrap().as_secs(), 5);

@@ -14,6 +14,8 @@ use crate::error::Error;
 
 /// The session of a request, in revisions that have sessions.
 pub const SESSION_ID: &str = "mcp-session-id";
+/// The last event that the client of a broken stream has of it, in revisions that have sessions.
+pub const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Checks `Mcp-Method` and `Mcp-Name` against the body of a stateless request.
 ///

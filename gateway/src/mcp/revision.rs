@@ -53,6 +53,13 @@ impl Revision {
         self == Self::V2025_03_26
     }
 
+    /// Whether a stream of a session begins with an event without data, from which it can be resumed (streamable
+    /// HTTP, "Sending Messages to the Server"). Clients of older revisions take none for a message.
+    #[must_use]
+    pub fn has_primed_streams(self) -> bool {
+        self == Self::V2025_11_25
+    }
+
     /// What `initialize` agrees on (lifecycle, version negotiation): the client's wish if it can
     /// be met, otherwise the newest that could.
     #[must_use]

@@ -1,4 +1,5 @@
-//! A reply that is a stream of events: what is told of a call while it runs, and at last its answer.
+//! A reply that is a stream of events: what is told of a call while it runs, and at last its answer. Of those that can't
+//! be resumed.
 //!
 //! The call runs as the stream is read, and ends with it: a client that goes away drops both.
 

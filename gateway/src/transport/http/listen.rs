@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::HttpSettings;
 use super::hosts::Hosts;
+use super::resumable::Store;
 use super::route::route;
 use super::stream::{Guarded, Phase};
 use crate::gateway::Gateway;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) hosts: Hosts,
     pub(super) bodies: Budget,
     pub(super) answers: Budget,
+    pub(super) streams: Arc<Store>,
 }
 
 /// One connection.
@@ -101,7 +103,8 @@ pub async fn serve(
     let hosts = Hosts::new(&settings.hosts, &settings.origins);
     let bodies = Budget::new(settings.bodies);
     let answers = Budget::new(settings.answers);
-    let shared = Arc::new(Shared { gateway, settings, hosts, bodies, answers });
+    let streams = Store::new(settings.resume, settings.answers);
+    let shared = Arc::new(Shared { gateway, settings, hosts, bodies, answers, streams });
     let (stop, stopping) = watch::channel(());
     let places = Places::new(&shared.settings);
     let mut connections = JoinSet::new();
@@ -121,6 +124,7 @@ pub async fn serve(
         tracing::warn!(connections = connections.len(), "calls still in flight were dropped");
         connections.shutdown().await;
     }
+    shared.streams.end().await;
     Ok(())
 }
 
@@ -203,10 +207,7 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>, mut st
             let busy = Phase::busy(&connection);
             let mut reply = route(&shared, &connection, request).await;
             if let Either::Right(stream) = reply.body_mut() {
-                match &mut **stream {
-                    Either::Left(events) => events.keep(busy),
-                    Either::Right(listening) => listening.keep(busy),
-                }
+                stream.keep(busy);
             }
             Ok::<_, Infallible>(reply)
         }

@@ -11,21 +11,22 @@ use std::task::{Context as Turn, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::accept;
 use super::events::written;
 use super::listen::Shared;
-use super::reply::{self, Reply};
+use super::reply::{self, Reply, Stream};
+use super::resumable::EventId;
 use super::stream::Busy;
 use crate::auth::Principal;
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::mcp::answer::Context;
 use crate::mcp::changes::Changes;
-use crate::mcp::headers::{self, PROTOCOL_VERSION, SESSION_ID};
+use crate::mcp::headers::{self, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
 use crate::mcp::revision::Revision;
 use crate::mcp::session::SessionId;
 use crate::respond;
@@ -70,13 +71,28 @@ pub(super) fn open(shared: &Shared, context: Context, request: &Request<Incoming
     }
     let token = headers::single(headers, SESSION_ID, "Mcp-Session-Id")?.ok_or(Error::SessionMissing)?;
     let session = shared.gateway.sessions().verify(&context.principal, token)?;
+    if let Some(last) = headers::single(headers, LAST_EVENT_ID, "Last-Event-ID")?.filter(|id| !id.is_empty())
+    {
+        return resume(shared, &context, session.id, last);
+    }
     let gateway = Arc::clone(&shared.gateway);
-    Ok(reply::listening(Listening::of_session(gateway, context, (session.id, token.to_owned()), PULSE)))
+    let listening = Listening::of_session(gateway, context, (session.id, token.to_owned()), PULSE);
+    Ok(reply::stream(Stream::Listening(listening)))
+}
+
+/// Goes on with the stream of an event.
+fn resume(shared: &Shared, context: &Context, session: SessionId, last: &str) -> Result<Reply, Error> {
+    let id = EventId::parse(last).ok_or(Error::EventUnknown("it is no id of an event of this gateway"))?;
+    Ok(match shared.streams.resume(id, session, context)? {
+        Some(reading) => reply::stream(Stream::Reading(reading)),
+        // By which a reader of events knows that it need not come back.
+        None => reply::empty(StatusCode::NO_CONTENT),
+    })
 }
 
 /// Opens that of a subscription.
 pub(super) fn subscribed(changes: Changes) -> Reply {
-    reply::listening(Listening::new(changes, None, PULSE))
+    reply::stream(Stream::Listening(Listening::new(changes, None, PULSE)))
 }
 
 fn next(mut changes: Changes) -> Next {

@@ -1,8 +1,9 @@
 //! Streamable HTTP: connections to messages, and answers back.
 //!
 //! `listen` accepts and drains, `stream` puts time limits on a connection, `route` sends a request
-//! to `status` or, past `hosts` and `cors`, to `post`, which reads the `body` and speaks MCP, also in a `batch`. Nothing here
-//! knows what a tool is.
+//! to `status` or, past `hosts` and `cors`, to `post`, which reads the `body` and speaks MCP, also in a `batch`. `run`
+//! runs what was asked; its `reply` may be a stream of `events`, in a session one that is `resumable`. Nothing here knows
+//! what a tool is.
 
 mod accept;
 mod batch;
@@ -14,7 +15,9 @@ mod listen;
 mod listening;
 mod post;
 mod reply;
+mod resumable;
 mod route;
+mod run;
 mod status;
 mod stream;
 #[cfg(test)]
@@ -57,6 +60,12 @@ pub struct HttpSettings {
     /// Time that a connection may be idle between requests. Above the 60 s after which common
     /// load balancers drop theirs, or they would send into a closed one.
     pub idle_timeout: Duration,
+    /// How long a stream of a session is kept for its client to go on with after its connection broke, and the
+    /// call with it. Against calls that run on for nobody.
+    pub resume: Duration,
+    /// Time after which the answer to a request of a session is a stream, where its revision lets a stream begin
+    /// with nothing: so that an answer which takes long is not lost with a connection.
+    pub primed_after: Duration,
     /// Connections at a time. Against descriptors running out.
     pub connections: usize,
     /// Time in which a gateway that stops says so to probes and serves on, for load balancers to notice.
@@ -89,6 +98,8 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
+            resume: Duration::from_secs(30),
+            primed_after: Duration::from_secs(5),
             connections: 1024,
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),

@@ -3,7 +3,6 @@
 //! What a body asks is read first; then the body is let go of, and the request runs.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,10 +11,10 @@ use hyper::body::Incoming;
 
 use super::accept::{self, Accepted, Format};
 use super::body::{self, Whole};
-use super::events::Events;
 use super::listen::Shared;
 use super::listening;
 use super::reply::{self, Reply};
+use super::run::Run;
 use super::stream::Phase;
 use super::turn;
 use crate::auth::Principal;
@@ -33,14 +32,13 @@ use crate::mcp::session::Session;
 use crate::mcp::subscription::Filter;
 use crate::mcp::trace::Trace;
 use crate::respond;
-use crate::transport::budget::{Share, UNIT};
 use toolgate_runtime::peer::ClientCapabilities;
 
 /// What one POST brings along.
 pub(super) struct Post<'a> {
     pub(super) shared: &'a Shared,
     pub(super) headers: &'a HeaderMap,
-    context: Context,
+    pub(super) context: Context,
     pub(super) accepted: Accepted,
     /// The version header, and its revision if it is one.
     version: Option<&'a str>,
@@ -78,14 +76,6 @@ enum Step {
     Reply(Reply),
     /// To be run.
     Run(Run),
-}
-
-/// A request that was read.
-pub(super) struct Run {
-    id: Id,
-    asked: Asked,
-    /// The session in which its client may cancel it.
-    session: Option<Session>,
 }
 
 /// Ends a session.
@@ -223,56 +213,6 @@ impl<'a> Post<'a> {
         Conversation { context: &self.context, revision, session: None, capabilities, trace }
     }
 
-    async fn run(&self, mut run: Run) -> Result<Reply, Error> {
-        let mut share = self.shared.answers.share();
-        // Before the tool runs, so that none runs in vain while clients read nothing.
-        share.answer(UNIT)?;
-        let heard = if self.accepted.events { run.asked.listen() } else { None };
-        let id = run.id.clone();
-        let Some(mut heard) = heard else {
-            let answer = self.answered(run).await?;
-            return self.reply(&id, &answer, share);
-        };
-        let mut answered = Box::pin(self.answered(run));
-        let (first, answer) = tokio::select! {
-            biased;
-            first = poll_fn(|cx| heard.poll_next(cx)) => (first, None),
-            answer = &mut answered => match heard.told() {
-                Some(first) => (first, Some(answer)),
-                None => return self.reply(&id, &answer?, share),
-            },
-        };
-        let revision = self.revision;
-        let last = async move {
-            let answer = match answer {
-                Some(answer) => answer,
-                None => answered.await,
-            };
-            last(&id, revision, answer, share)
-        };
-        Ok(reply::events(Events::new(first, heard, Box::pin(last))))
-    }
-
-    fn reply(&self, id: &Id, answer: &Answer, mut share: Share) -> Result<Reply, Error> {
-        let size = respond::success_size(id, answer);
-        share.answer(size)?;
-        let write = |out: &mut _| respond::success(out, id, answer);
-        Ok(reply::message(self.accepted.format, Some(share), size, write))
-    }
-
-    /// Runs a request; the client of a session may cancel it meanwhile.
-    pub(super) fn answered(&self, run: Run) -> impl Future<Output = Result<Answer, Error>> + Send + use<> {
-        let (gateway, principal) = (Arc::clone(&self.shared.gateway), self.context.principal.clone());
-        async move {
-            // It is large, and would be moved with each future that it is a part of.
-            let answer = Box::pin(run.asked.answer(&gateway, &principal));
-            match run.session {
-                Some(session) => gateway.sessions().flight().run((session.id, run.id), answer).await,
-                None => answer.await,
-            }
-        }
-    }
-
     fn notification(&self, notification: &Notification<'_>) -> Result<(), Error> {
         if self.is_stateless()? {
             // None means anything over HTTP: a client cancels by closing the connection. But a proxy
@@ -336,29 +276,5 @@ impl<'a> Post<'a> {
     pub(super) fn refuse(&self, id: Option<&Id>, error: &Error) -> Reply {
         tracing::debug!(%error, code = error.code(), "refused a message");
         reply::error(self.accepted.format, self.revision, id, error)
-    }
-}
-
-/// The last message of a stream.
-fn last(
-    id: &Id,
-    revision: Option<Revision>,
-    outcome: Result<Answer, Error>,
-    mut share: Share,
-) -> Option<(Vec<u8>, Share)> {
-    let written = outcome.and_then(|answer| {
-        let size = respond::success_size(id, &answer);
-        share.answer(size)?;
-        let mut out = Vec::with_capacity(size);
-        respond::success(&mut out, id, &answer);
-        Ok(out)
-    });
-    match written {
-        Ok(message) => Some((message, share)),
-        Err(Error::Cancelled) => None,
-        Err(error) => {
-            let code = respond::wire(&error, revision).code;
-            Some((respond::error(Some(id), &error, code), share))
-        }
     }
 }

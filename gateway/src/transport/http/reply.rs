@@ -1,14 +1,21 @@
 //! Builds HTTP responses: status, headers, and a body that gives its memory back once written, or is a
 //! stream of events.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame};
 
 use super::accept::Format;
 use super::events::Events;
 use super::listening::Listening;
+use super::resumable::Reading;
+use super::stream::Busy;
 use crate::error::Error;
 use crate::mcp::headers::SESSION_ID;
 use crate::mcp::id::Id;
@@ -20,10 +27,20 @@ use crate::transport::budget::Share;
 pub(super) type Reply = Response<Either<Full<Bytes>, Box<Stream>>>;
 
 /// A body that comes bit by bit.
-pub(super) type Stream = Either<Events, Listening>;
+pub(super) enum Stream {
+    /// What a request comes to, while its connection holds.
+    Events(Events),
+    /// What it comes to, for whoever reads it.
+    Reading(Reading),
+    /// What belongs to no request.
+    Listening(Listening),
+}
 
 /// The frame of a message in an event stream: what is before it and after it.
 const EVENT: (&[u8], &[u8]) = (b"event: message\ndata: ", b"\n\n");
+
+/// Bytes of an event besides its message and id, at most.
+const FRAME: usize = EVENT.0.len() + EVENT.1.len() + 8;
 
 /// One JSON-RPC message, or a batch of them, of at most `size` bytes. The share that covers it is
 /// given back when the last byte is with the client; a small one needs none.
@@ -43,13 +60,8 @@ pub(super) fn message(
 }
 
 /// A stream of messages.
-pub(super) fn events(events: Events) -> Reply {
-    as_events(Either::Right(Box::new(Either::Left(events))))
-}
-
-/// A stream of what belongs to no request.
-pub(super) fn listening(listening: Listening) -> Reply {
-    as_events(Either::Right(Box::new(Either::Right(listening))))
+pub(super) fn stream(stream: Stream) -> Reply {
+    as_events(Either::Right(Box::new(stream)))
 }
 
 fn as_events(body: Either<Full<Bytes>, Box<Stream>>) -> Reply {
@@ -70,7 +82,34 @@ pub(super) fn event(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(EVENT.1);
 }
 
-/// The same for a message that is written already.
+/// A message as an event of that id.
+pub(super) fn event_of(id: &str, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(id.len() + message.len() + FRAME);
+    with_id(&mut out, id);
+    event(&mut out, |out| out.extend_from_slice(message));
+    out
+}
+
+/// An event without data, which says where its stream is.
+pub(super) fn priming(id: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(id.len() + FRAME);
+    with_id(&mut out, id);
+    out.extend_from_slice(b"data:\n\n");
+    out
+}
+
+fn with_id(out: &mut Vec<u8>, id: &str) {
+    out.extend_from_slice(b"id: ");
+    out.extend_from_slice(id.as_bytes());
+    out.push(b'\n');
+}
+
+/// Bytes of an answer that give their memory back with the last copy.
+pub(super) fn held(bytes: Vec<u8>, share: Share) -> Bytes {
+    Bytes::from_owner(Held { bytes, _share: Some(share) })
+}
+
+/// [`message`] for one that is written already.
 pub(super) fn written(format: Format, share: Share, bytes: Vec<u8>) -> Reply {
     match format {
         Format::Json => with_type(StatusCode::OK, "application/json", Held { bytes, _share: Some(share) }),
@@ -120,6 +159,33 @@ pub(super) fn error(format: Format, revision: Option<Revision>, id: Option<&Id>,
         reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     reply
+}
+
+impl Stream {
+    /// Keeps the connection busy until the end.
+    pub(super) fn keep(&mut self, busy: Busy) {
+        match self {
+            Self::Events(events) => events.keep(busy),
+            Self::Reading(reading) => reading.keep(busy),
+            Self::Listening(listening) => listening.keep(busy),
+        }
+    }
+}
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        turn: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut *self {
+            Self::Events(events) => Pin::new(events).poll_frame(turn),
+            Self::Reading(reading) => Pin::new(reading).poll_frame(turn),
+            Self::Listening(listening) => Pin::new(listening).poll_frame(turn),
+        }
+    }
 }
 
 /// Adds the id of a new session.

@@ -52,6 +52,7 @@ impl Phase {
 }
 
 /// A request being served.
+#[derive(Debug)]
 pub(super) struct Busy(Arc<Connection>);
 
 impl Drop for Busy {

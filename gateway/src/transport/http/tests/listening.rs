@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use http_body_util::BodyExt;
 
+use super::sse::{self, Event};
 use super::*;
 use crate::auth::Principal;
 use crate::catalog::View;
@@ -82,6 +83,11 @@ impl Stream {
         messages.map(|message| serde_json::from_str(message).unwrap()).collect()
     }
 
+    /// The events so far.
+    pub(super) fn events(&self) -> Vec<Event> {
+        sse::read(&self.seen())
+    }
+
     /// The methods of the notifications so far.
     fn told(&self) -> Vec<String> {
         let method = |message: &Value| {
@@ -92,7 +98,7 @@ impl Stream {
     }
 }
 
-fn get(path: &str, token: &str) -> Ask {
+pub(super) fn get(path: &str, token: &str) -> Ask {
     let ask = Ask::new("GET", path).header("accept", "text/event-stream");
     ask.header("mcp-session-id", token).header("mcp-protocol-version", "2025-11-25")
 }

@@ -8,8 +8,10 @@ mod notices;
 mod offered;
 mod profiles;
 mod questions;
+mod resuming;
 mod search;
 mod sessions;
+mod sse;
 mod stateless;
 mod subscriptions;
 
@@ -125,7 +127,7 @@ impl Answer {
 }
 
 /// A request under construction; a header given again replaces the one before.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Ask {
     method: &'static str,
     path: String,

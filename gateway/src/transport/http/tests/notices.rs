@@ -5,7 +5,7 @@ use super::*;
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// A server of one tool that tells how far it is three times, or thirty.
-async fn start_telling(times: u32, settings: HttpSettings) -> Served {
+pub(super) async fn start_telling(times: u32, settings: HttpSettings) -> Served {
     let fake = Fake::new(&[("tell", fake::Does::Tell(times, PAUSE))]);
     let catalog = fake::catalog(vec![fake::entry("fake", Arc::clone(&fake) as _)]);
     let settings_of_gateway = GatewaySettings { servers_of_mcp: true, ..GatewaySettings::default() };

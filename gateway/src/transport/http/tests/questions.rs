@@ -140,7 +140,11 @@ fn calls(tool: &str) -> Value {
 
 /// A session whose client was asked, and the stream on which it was.
 async fn asked_in_session() -> (Served, String, Stream) {
-    let served = start_asking(HttpSettings::default()).await;
+    asked_with(HttpSettings::default()).await
+}
+
+async fn asked_with(settings: HttpSettings) -> (Served, String, Stream) {
+    let served = start_asking(settings).await;
     let token = session(&served, &able()).await;
     let stream = Stream::of(&served, &in_session(&token, &calls("fake__ask"))).await;
     until("the question", || stream.messages().len() == 1).await;
@@ -230,10 +234,26 @@ async fn a_server_that_asks_for_ever_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_takes_its_questions_along() {
-    let (served, token, stream) = asked_in_session().await;
+async fn a_client_that_stays_away_takes_its_questions_along() {
+    let settings = HttpSettings { resume: Duration::from_millis(50), ..HttpSettings::default() };
+    let (served, token, stream) = asked_with(settings).await;
     let answer = json!({ "jsonrpc": "2.0", "id": stream.messages()[0]["id"], "result": {} });
     drop(stream);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(in_session(&token, &answer).send(&served).await.code(), -32600);
+}
+
+#[tokio::test]
+async fn a_client_whose_connection_broke_is_asked_again_and_has_its_answer() {
+    let (served, token, stream) = asked_in_session().await;
+    let events = stream.events();
+    drop(stream);
+    let resume = listening::get("/mcp", &token).header("last-event-id", &events[0].id);
+    let stream = Stream::of(&served, &resume).await;
+    until("the question", || stream.messages().len() == 1).await;
+    assert_eq!(stream.events().last(), events.last(), "the same");
+    let answer = json!({ "jsonrpc": "2.0", "id": stream.messages()[0]["id"], "result": {} });
+    assert_eq!(in_session(&token, &answer).send(&served).await.status, 202);
+    until("the answer", || stream.messages().len() == 2).await;
+    assert_eq!(stream.messages()[1]["result"]["isError"], false);
 }
