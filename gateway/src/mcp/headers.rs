@@ -110,8 +110,71 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// A text as clients must put it into a header (2026-07-28, streamable HTTP, "Value Encoding").
+    fn encoded(text: &str) -> String {
+        let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim_ascii() == text;
+        let looks_encoded = text.starts_with(SENTINEL.0) && text.ends_with(SENTINEL.1);
+        match is_plain && !looks_encoded {
+            true => text.to_owned(),
+            false => format!("{}{}{}", SENTINEL.0, STANDARD.encode(text), SENTINEL.1),
+        }
+    }
+
+    fn argument(text: &str) -> String {
+        format!("\"zone\":{}", serde_json::Value::from(text))
+    }
+
+    fn named(value: &HeaderValue, name: &str) -> Result<(), Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(METHOD, HeaderValue::from_static("tools/call"));
+        headers.insert(NAME, value.clone());
+        let params = format!("{{\"name\":{}}}", serde_json::Value::from(name));
+        let params = RawValue::from_string(params).unwrap();
+        check(&headers, "tools/call", &Params::parse(Some(&params)).unwrap())
+    }
+
+    /// Any text, and such as could be taken for an encoded one, or be trimmed.
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "=?\\?(base64|BASE64)?\\?[A-Za-z0-9+/]{0,8}={0,2}\\?=?",
+            "[ \\t]{0,2}[ -~]{0,10}[ \\t]{0,2}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_that_is_encoded_is_itself_again_and_no_other(text in texts(), other in texts()) {
+            let header = encoded(&text);
+            prop_assert_eq!(decode(&header), Some(Cow::Borrowed(&*text)));
+            prop_assert_eq!(checked(Some(&header), &argument(&text)), Ok(()));
+            prop_assert_eq!(checked(Some(&header), &argument(&other)).is_ok(), text == other);
+            let header = HeaderValue::from_str(&header).unwrap();
+            prop_assert!(named(&header, &text).is_ok());
+            prop_assert_eq!(named(&header, &other).is_ok(), text == other);
+        }
+
+        #[test]
+        fn any_bytes_of_a_header_are_a_text_or_an_error(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            is_framed: bool,
+            zone in texts(),
+        ) {
+            let bytes = match is_framed {
+                true => [SENTINEL.0.as_bytes(), &bytes, SENTINEL.1.as_bytes()].concat(),
+                false => bytes,
+            };
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                // Either is well, but for a panic, and for what is no text.
+                let is_name = named(&value, &zone).is_ok();
+                prop_assert!(!is_name || value.to_str().is_ok());
+            }
+        }
+    }
 
     fn checked(header: Option<&str>, arguments: &str) -> Result<(), String> {
         let mut headers = HeaderMap::new();
