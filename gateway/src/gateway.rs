@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use crate::auth::Servers;
 use toolgate_runtime::peer::mirrored::Mirrored;
@@ -16,6 +16,7 @@ use toolgate_runtime::peer::mirrored::Mirrored;
 use crate::catalog::{Catalog, View};
 use crate::error::Error;
 use crate::mcp::session::{SessionKey, Sessions};
+use crate::mcp::updates::Updates;
 
 /// What an operator may set about the protocol.
 #[derive(Debug)]
@@ -54,20 +55,8 @@ pub struct Gateway {
     /// Told of each catalog, and of the end.
     catalogs: watch::Sender<()>,
     /// Told of each resource that changes.
-    updates: broadcast::Sender<Update>,
+    updates: Arc<Updates>,
 }
-
-/// A resource of a server has changed.
-#[derive(Clone, Debug)]
-pub struct Update {
-    /// The server.
-    pub server: Arc<str>,
-    /// The resource.
-    pub uri: Arc<str>,
-}
-
-/// Updates that wait to be told. Against memory filled by a server that tells of many; who is slow misses some.
-const MAX_UPDATES: usize = 1024;
 
 impl Gateway {
     /// A gateway that serves this catalog.
@@ -88,7 +77,7 @@ impl Gateway {
             servers_of_mcp: settings.servers_of_mcp,
             stopping: AtomicBool::new(false),
             catalogs: watch::Sender::new(()),
-            updates: broadcast::Sender::new(MAX_UPDATES),
+            updates: Arc::default(),
         }
     }
 
@@ -125,7 +114,7 @@ impl Gateway {
     }
 
     /// Where resources that change are told, and heard of.
-    pub(crate) fn updates(&self) -> &broadcast::Sender<Update> {
+    pub(crate) fn updates(&self) -> &Arc<Updates> {
         &self.updates
     }
 

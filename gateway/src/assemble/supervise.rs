@@ -16,7 +16,8 @@ use toolgate_runtime::sandbox::Sandbox;
 use super::{Assembled, Assembler, Progress, entry};
 use crate::catalog::{Catalog, CatalogError, CatalogSettings, ServerEntry, ServerState};
 use crate::config::ServerConfig;
-use crate::gateway::{Gateway, Update};
+use crate::gateway::Gateway;
+use crate::mcp::updates::{Update, Updates};
 
 /// How long ready servers wait for slow ones before the first catalog.
 const START_GRACE: Duration = Duration::from_secs(5);
@@ -77,7 +78,7 @@ pub async fn supervise(
                 match assembled.result {
                     Ok(sandbox) if sandbox.is_fixed() => {}
                     Ok(sandbox) => {
-                        tries.spawn(follow(index, assembled.config, sandbox, gateway.updates().clone()));
+                        tries.spawn(follow(index, assembled.config, sandbox, Arc::clone(gateway.updates())));
                     }
                     Err(_) if assembled.may_pass() => {
                         let next = this.after(&assembled);
@@ -139,12 +140,12 @@ async fn follow(
     index: usize,
     config: ServerConfig,
     sandbox: Arc<dyn Sandbox>,
-    told: broadcast::Sender<Update>,
+    told: Arc<Updates>,
 ) -> (usize, Try, Assembled) {
     let server: Arc<str> = config.name.as_str().into();
     let updates = sandbox.updates();
     let changed = {
-        let tell = tell(updates, |uri| drop(told.send(Update { server: Arc::clone(&server), uri })));
+        let tell = tell(updates, |uri| told.tell(Update { server: Arc::clone(&server), uri }));
         tokio::select! {
             changed = sandbox.changed() => changed,
             never = tell => match never {},

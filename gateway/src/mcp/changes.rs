@@ -13,14 +13,16 @@ use tokio::sync::{broadcast, watch};
 use super::answer::{Answer, Context};
 use super::id::Id;
 use super::params::empty_object;
+use super::place::{self, Place};
 use super::session::SessionId;
 use super::subscription::{self, Filter};
+use super::updates::{Heard, Update};
 use crate::catalog::{List, Wanted};
-use crate::gateway::{Gateway, Update};
+use crate::gateway::Gateway;
 use crate::pipeline::{self, Call};
 
 /// The lists, and the method that tells of a change of them. Templates are a part of resources.
-const LISTS: [(List, &str); 4] = [
+const LISTS: [(List, &str); place::LISTS] = [
     (List::Tools, "notifications/tools/list_changed"),
     (List::Prompts, "notifications/prompts/list_changed"),
     (List::Resources, "notifications/resources/list_changed"),
@@ -36,8 +38,9 @@ pub struct Changes {
     gateway: Arc<Gateway>,
     context: Context,
     catalogs: watch::Receiver<()>,
-    known: [Option<[u8; 8]>; 4],
-    updates: broadcast::Receiver<Update>,
+    known: [Option<[u8; 8]>; place::LISTS],
+    updates: broadcast::Receiver<(u64, Update)>,
+    heard: Heard,
     untold: VecDeque<Untold>,
     session: Option<SessionId>,
     subscription: Option<Subscription>,
@@ -48,8 +51,8 @@ pub struct Changes {
 enum Untold {
     /// A list, by the method that tells of it.
     List(&'static str),
-    /// The resource of that URI.
-    Resource(Arc<str>),
+    /// The resource of that URI, and the number of the update.
+    Resource(Arc<str>, u64),
 }
 
 /// The request by which a client asked for them.
@@ -67,6 +70,36 @@ impl Changes {
         Self { session: Some(session), ..Self::begin(gateway, context, None) }
     }
 
+    /// All that was not told to a client that has heard so far.
+    #[must_use]
+    pub fn since(gateway: Arc<Gateway>, context: Context, session: SessionId, place: &Place) -> Self {
+        let mut changes = Self::since_now(gateway, context, session);
+        changes.known = place.lists;
+        changes.look();
+        let watched = changes.gateway.sessions().watched().of(session);
+        let missed = changes.gateway.updates().between(place.updates, changes.heard, watched);
+        missed.into_iter().for_each(|(number, update)| changes.hear(number, update));
+        changes
+    }
+
+    /// How far its client has heard once it has what was given so far.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let mut lists = self.known;
+        let mut updates = self.heard;
+        for (list, (_, method)) in lists.iter_mut().zip(LISTS) {
+            if self.untold.contains(&Untold::List(method)) {
+                *list = Place::untold();
+            }
+        }
+        let next = self.untold.iter().find_map(|untold| match untold {
+            Untold::Resource(_, number) => Some(*number),
+            Untold::List(_) => None,
+        });
+        updates.number = next.map_or(updates.number, |next| next - 1);
+        Place { lists, updates }
+    }
+
     /// Those that a request asks for.
     #[must_use]
     pub fn subscribed(gateway: Arc<Gateway>, context: Context, id: Id, filter: Filter) -> Self {
@@ -75,10 +108,10 @@ impl Changes {
     }
 
     fn begin(gateway: Arc<Gateway>, context: Context, subscription: Option<Subscription>) -> Self {
-        let (catalogs, updates) = (gateway.catalogs(), gateway.updates().subscribe());
-        let (known, untold) = ([None; 4], VecDeque::new());
+        let (catalogs, (updates, heard)) = (gateway.catalogs(), gateway.updates().hear());
+        let (known, untold) = ([None; place::LISTS], VecDeque::new());
         let mut changes =
-            Self { gateway, context, catalogs, known, updates, untold, session: None, subscription };
+            Self { gateway, context, catalogs, known, updates, heard, untold, session: None, subscription };
         changes.known = changes.now();
         changes
     }
@@ -102,7 +135,10 @@ impl Changes {
                     self.look();
                 }
                 // Who is slow misses some.
-                update = self.updates.recv() => update.into_iter().for_each(|update| self.hear(update)),
+                update = self.updates.recv() => update.into_iter().for_each(|(number, update)| {
+                    self.heard.number = number;
+                    self.hear(number, update);
+                }),
             }
         }
     }
@@ -144,13 +180,13 @@ impl Changes {
             (Some(subscription), Untold::List(method)) => {
                 subscription::changed(&subscription.id, method, None)
             }
-            (Some(subscription), Untold::Resource(uri)) => {
+            (Some(subscription), Untold::Resource(uri, _)) => {
                 subscription::changed(&subscription.id, UPDATED, Some(uri))
             }
             (None, Untold::List(method)) => {
                 format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#).into_bytes()
             }
-            (None, Untold::Resource(uri)) => {
+            (None, Untold::Resource(uri, _)) => {
                 let uri = serde_json::Value::from(&**uri);
                 format!(r#"{{"jsonrpc":"2.0","method":"{UPDATED}","params":{{"uri":{uri}}}}}"#).into_bytes()
             }
@@ -158,7 +194,7 @@ impl Changes {
     }
 
     /// Notes a resource that has changed, if its client watches it and may.
-    fn hear(&mut self, Update { server, uri }: Update) {
+    fn hear(&mut self, number: u64, Update { server, uri }: Update) {
         let Context { principal, view } = &self.context;
         let is_seen = self.gateway.catalog().is_some_and(|catalog| catalog.shows(view, &server));
         let is_watched = match (&self.subscription, self.session) {
@@ -166,9 +202,10 @@ impl Changes {
             (None, Some(session)) => self.gateway.sessions().watched().has(session, &uri),
             (None, None) => false,
         };
-        let untold = Untold::Resource(uri);
-        if is_seen && is_watched && principal.servers().has(&server) && !self.untold.contains(&untold) {
-            self.untold.push_back(untold);
+        let is_news =
+            !self.untold.iter().any(|untold| matches!(untold, Untold::Resource(own, _) if *own == uri));
+        if is_seen && is_watched && principal.servers().has(&server) && is_news {
+            self.untold.push_back(Untold::Resource(uri, number));
         }
     }
 
@@ -188,7 +225,7 @@ impl Changes {
         self.known = now;
     }
 
-    fn now(&self) -> [Option<[u8; 8]>; 4] {
+    fn now(&self) -> [Option<[u8; 8]>; place::LISTS] {
         let catalog = self.gateway.catalog();
         let Context { principal, view } = &self.context;
         LISTS.map(|(list, _)| Some(catalog.as_ref()?.pages(list, view, principal.servers())?.fingerprint()))

@@ -21,6 +21,7 @@ pub mod notices;
 pub mod offered;
 pub mod params;
 mod passed_on;
+pub mod place;
 pub mod questions;
 pub mod revision;
 pub mod round;
@@ -31,6 +32,7 @@ pub mod subscription;
 mod tests;
 pub mod tools_call;
 pub mod trace;
+pub mod updates;
 pub mod watched;
 
 /// This server's name and version, as JSON.

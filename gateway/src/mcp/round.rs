@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
-use super::session::SessionKey;
+use super::session::{SessionId, SessionKey};
 use crate::auth::Principal;
 use crate::catalog::{View, Wanted};
 use crate::error::Error;
@@ -36,19 +36,33 @@ impl Binding {
     /// That of a request.
     #[must_use]
     pub fn of(principal: &Principal, view: &View, wanted: &Wanted, arguments: &str) -> Self {
+        let parts = [principal.as_str(), &endpoint(view), wanted.method(), wanted.name(), arguments];
+        Self::to(&parts.map(str::as_bytes))
+    }
+
+    /// That of the stream of a session.
+    #[must_use]
+    pub fn of_stream(principal: &Principal, view: &View, session: SessionId) -> Self {
+        Self::to(&[principal.as_str().as_bytes(), endpoint(view).as_bytes(), &session])
+    }
+
+    fn to(parts: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
-        // No server's name has a slash.
-        let endpoint = match view {
-            View::All => String::new(),
-            View::One(server) => server.to_string(),
-            View::Profile(profile) => format!("profile/{profile}"),
-        };
         // Each with its length, so that none can be taken for a part of another.
-        for part in [principal.as_str(), &endpoint, wanted.method(), wanted.name(), arguments] {
+        for part in parts {
             digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part.as_bytes());
+            digest.update(part);
         }
         Self(digest.finalize().into())
+    }
+}
+
+/// No server's name has a slash.
+fn endpoint(view: &View) -> String {
+    match view {
+        View::All => String::new(),
+        View::One(server) => server.to_string(),
+        View::Profile(profile) => format!("profile/{profile}"),
     }
 }
 
@@ -59,6 +73,12 @@ impl Binding {
 #[must_use]
 pub fn seal(key: &SessionKey, binding: Binding, state: &[u8]) -> String {
     seal_until(key, binding, state, now().saturating_add(TTL.as_secs()))
+}
+
+/// The same for what is of no use without something else that expires.
+#[must_use]
+pub(super) fn seal_for_good(key: &SessionKey, binding: Binding, state: &[u8]) -> String {
+    seal_until(key, binding, state, u64::MAX)
 }
 
 fn seal_until(key: &SessionKey, binding: Binding, state: &[u8], expires: u64) -> String {
@@ -91,7 +111,8 @@ pub fn open(key: &SessionKey, binding: Binding, token: &str) -> Result<Vec<u8>, 
     Ok(state)
 }
 
-fn unsealed(key: &SessionKey, binding: Binding, token: &str) -> Option<(u64, Vec<u8>)> {
+/// Opens it, with its expiry; `None` where it was not sealed for that.
+pub(super) fn unsealed(key: &SessionKey, binding: Binding, token: &str) -> Option<(u64, Vec<u8>)> {
     if token.len() > MAX_ENCODED {
         return None;
     }

@@ -137,7 +137,7 @@ impl Sessions {
     }
 
     /// What signs them.
-    pub(super) fn key(&self) -> &SessionKey {
+    pub(crate) fn key(&self) -> &SessionKey {
         &self.key
     }
 

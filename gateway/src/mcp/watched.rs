@@ -55,6 +55,12 @@ impl Watched {
         self.all().get(&session).is_some_and(|own| own.contains(uri))
     }
 
+    /// What it watches.
+    #[must_use]
+    pub fn of(&self, session: SessionId) -> Vec<String> {
+        self.all().get(&session).into_iter().flatten().cloned().collect()
+    }
+
     /// Forgets a session that has ended.
     pub fn forget(&self, session: SessionId) {
         self.all().remove(&session);

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::HttpSettings;
 use super::hosts::Hosts;
-use super::resumable::Store;
+use super::resumable::{Listeners, Store};
 use super::route::route;
 use super::stream::{Guarded, Phase};
 use crate::gateway::Gateway;
@@ -41,6 +41,7 @@ pub(super) struct Shared {
     pub(super) bodies: Budget,
     pub(super) answers: Budget,
     pub(super) streams: Arc<Store>,
+    pub(super) listeners: Arc<Listeners>,
 }
 
 /// One connection.
@@ -104,7 +105,8 @@ pub async fn serve(
     let bodies = Budget::new(settings.bodies);
     let answers = Budget::new(settings.answers);
     let streams = Store::new(settings.resume, settings.answers);
-    let shared = Arc::new(Shared { gateway, settings, hosts, bodies, answers, streams });
+    let listeners = Arc::default();
+    let shared = Arc::new(Shared { gateway, settings, hosts, bodies, answers, streams, listeners });
     let (stop, stopping) = watch::channel(());
     let places = Places::new(&shared.settings);
     let mut connections = JoinSet::new();

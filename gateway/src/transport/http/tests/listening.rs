@@ -10,7 +10,8 @@ use super::*;
 use crate::auth::Principal;
 use crate::catalog::View;
 use crate::mcp::answer::Context;
-use crate::mcp::revision::Revision;
+use crate::mcp::changes::Changes;
+use crate::mcp::session::SessionKey;
 use crate::transport::http::listening::Listening;
 
 /// A stream of events; what came of it grows in the background.
@@ -199,14 +200,106 @@ async fn a_stream_whose_client_is_gone_is_let_go_of() {
 async fn a_quiet_stream_shows_signs_of_life() {
     let (gateway, _fake) = fake::gateway();
     let context = Context { principal: Principal::local(), view: View::All };
-    let token = gateway.sessions().open(
-        &context.principal,
-        Revision::V2025_11_25,
-        toolgate_runtime::peer::ClientCapabilities::default(),
-    );
-    let mut body = Listening::of_session(gateway, context, ([0; 16], token), Duration::from_millis(10));
+    let changes = Changes::since_now(gateway, context, [0; 16]);
+    let mut body = Listening::new(changes, None, Duration::from_millis(10));
     for _ in 0..3 {
         let frame = body.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), ":\n\n");
     }
+}
+
+/// The stream again, after an event.
+async fn back(served: &Served, path: &str, token: &str, last: &str) -> Stream {
+    Stream::of(served, &get(path, token).header("last-event-id", last)).await
+}
+
+/// The id of the last event.
+fn last(stream: &Stream) -> String {
+    stream.events().last().unwrap().id.clone()
+}
+
+#[tokio::test]
+async fn who_comes_back_hears_of_lists_that_changed_meanwhile_once() {
+    let served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    until("the first event", || stream.events().len() == 1).await;
+    let (token, start) = (stream.token.clone(), last(&stream));
+    drop(stream);
+    served.gateway.replace(fake::with_tool("fake", "other"));
+    let again = back(&served, "/mcp", &token, &start).await;
+    until("a word of it", || again.told() == [TOOLS]).await;
+    assert_eq!(again.events()[0].data, "", "it begins as any stream of its revision does");
+    let told = last(&again);
+    drop(again);
+    let quiet = back(&served, "/mcp", &token, &told).await;
+    served.gateway.replace(fake::with_tool("fake", "third"));
+    until("a word of the next", || quiet.told() == [TOOLS]).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(quiet.told(), [TOOLS], "and of that alone");
+    // All that changed since the start is one change.
+    let all = back(&served, "/mcp", &token, &start).await;
+    until("a word of it", || all.told() == [TOOLS]).await;
+}
+
+#[tokio::test]
+async fn of_several_changes_those_are_told_again_that_were_not_yet() {
+    let served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    let prompting = Fake::of_mcp("prompt", "a:b", "a:{c}");
+    served.gateway.replace(fake::catalog(vec![fake::entry("fake", prompting as _)]));
+    until("all of it", || stream.told().len() == 3).await;
+    let (told, events) = (stream.told(), stream.events());
+    for (number, event) in events.iter().enumerate() {
+        let again = back(&served, "/mcp", &stream.token, &event.id).await;
+        until("the rest", || again.told() == told[number..]).await;
+    }
+}
+
+#[tokio::test]
+async fn another_replica_goes_on_with_it() {
+    let key = || SessionKey::from_secret(b"of all replicas, ours").unwrap();
+    let replica = async |tool: &str| {
+        let settings = GatewaySettings { session_key: key(), ..GatewaySettings::default() };
+        let gateway = Gateway::new(fake::with_tool("fake", tool), settings);
+        start_gateway(Arc::new(gateway), Fake::new(&[]), HttpSettings::default()).await
+    };
+    let (one, same, newer) = (replica("a").await, replica("a").await, replica("b").await);
+    let stream = Stream::open(&one, "/mcp").await;
+    until("the first event", || stream.events().len() == 1).await;
+    let on_newer = back(&newer, "/mcp", &stream.token, &last(&stream)).await;
+    until("a word of the change", || on_newer.told() == [TOOLS]).await;
+    let on_same = back(&same, "/mcp", &stream.token, &last(&stream)).await;
+    same.gateway.replace(fake::with_tool("fake", "c"));
+    until("a word of the next", || on_same.told() == [TOOLS]).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_takes_the_place_of_the_connection_before() {
+    let served = start().await;
+    let first = Stream::open(&served, "/mcp").await;
+    let other = Stream::open(&served, "/mcp").await;
+    until("the first event", || first.events().len() == 1).await;
+    let second = back(&served, "/mcp", &first.token, &last(&first)).await;
+    until("the end of the first", || first.ended.load(Ordering::SeqCst)).await;
+    served.gateway.replace(fake::with_tool("fake", "other"));
+    until("a word of it", || second.told() == [TOOLS] && other.told() == [TOOLS]).await;
+}
+
+#[tokio::test]
+async fn the_id_of_another_session_or_endpoint_is_refused() {
+    let served = start().await;
+    let stream = Stream::open(&served, "/mcp").await;
+    let other = Stream::open(&served, "/mcp").await;
+    until("the first event", || stream.events().len() == 1).await;
+    let id = last(&stream);
+    for (path, token, id) in [
+        ("/mcp", &other.token, id.clone()),
+        ("/mcp/fake", &stream.token, id.clone()),
+        ("/mcp", &stream.token, id.replace(&id[9..12], "abc")),
+        ("/mcp", &stream.token, "s".to_owned()),
+    ] {
+        let refused = get(path, token).header("last-event-id", &id).send(&served).await;
+        assert_eq!((refused.status, refused.code()), (400, -32600), "{refused:?}");
+    }
+    assert!(!stream.ended.load(Ordering::SeqCst));
 }

@@ -111,7 +111,7 @@ async fn an_id_is_of_use_in_its_own_session_and_at_its_own_endpoint_alone() {
     let other = session(&served, "2025-06-18").await;
     let before = broken_after(&served, &telling(&token, 1), 1).await;
     let id = &before[0].id;
-    let guessed = id.replace('c', "d");
+    let guessed = format!("c{}-1", "A".repeat(22));
     let never_sent = format!("{}-99", id.split('-').next().unwrap());
     let refused = [
         resume(&other, id),

@@ -1,8 +1,8 @@
 //! `subscriptions/listen` of 2026-07-28.
 
-use super::listening::Stream;
+use super::listening::{Stream, get};
 use super::*;
-use crate::gateway::Update;
+use crate::mcp::updates::Update;
 
 /// The request with that id.
 fn listen(id: u32, notifications: Value) -> Ask {
@@ -90,7 +90,7 @@ async fn it_takes_a_client_that_reads_events_and_says_what_it_wants() {
 }
 
 /// Two servers with resources; those that end in `unwatched` can't be watched.
-async fn start_watched() -> Served {
+pub(super) async fn start_watched() -> Served {
     let one = Fake::of_mcp("say", "odd://a", "odd://t/{id}");
     let two = Fake::of_mcp("say", "odd://b", "even://{id}");
     let entries = vec![fake::entry("one", Arc::clone(&one) as _), fake::entry("two", two as _)];
@@ -99,9 +99,9 @@ async fn start_watched() -> Served {
     start_gateway(Arc::new(gateway), one, HttpSettings::default()).await
 }
 
-fn change(served: &Served, server: &str, uri: &str) {
+pub(super) fn change(served: &Served, server: &str, uri: &str) {
     let update = Update { server: server.into(), uri: uri.into() };
-    served.gateway.updates().send(update).unwrap();
+    served.gateway.updates().tell(update);
 }
 
 #[tokio::test]
@@ -146,4 +146,30 @@ async fn a_session_hears_on_its_stream_of_the_resources_that_it_watches() {
     let params = json!({ "uri": "odd://t/7" });
     let told = json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": params });
     assert_eq!(stream.messages(), [told]);
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_hears_of_resources_that_changed_meanwhile() {
+    let served = start_watched().await;
+    let (stream, token) = Stream::of_session(&served, "/mcp/one").await;
+    for uri in ["odd://a", "odd://t/7"] {
+        let ask = Ask::post(&request(1, "resources/subscribe", json!({ "uri": uri }))).at("/mcp/one");
+        ask.header("mcp-session-id", &token).send(&served).await;
+    }
+    until("the first event", || stream.events().len() == 1).await;
+    let last = stream.events()[0].id.clone();
+    drop(stream);
+    for (server, uri) in [("one", "odd://a"), ("two", "odd://t/7"), ("one", "odd://none"), ("one", "odd://a")]
+    {
+        change(&served, server, uri);
+    }
+    let back = get("/mcp/one", &token).header("last-event-id", &last);
+    let again = Stream::of(&served, &back).await;
+    change(&served, "one", "odd://t/7");
+    until("a word of both", || again.messages().len() == 2).await;
+    let uris = again.messages().into_iter().map(|message| message["params"]["uri"].clone());
+    assert_eq!(uris.collect::<Vec<_>>(), ["odd://a", "odd://t/7"]);
+    let later = Stream::of(&served, &back.header("last-event-id", &again.events()[1].id)).await;
+    until("the last", || later.messages().len() == 1).await;
+    assert_eq!(later.messages()[0]["params"]["uri"], "odd://t/7");
 }
