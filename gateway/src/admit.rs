@@ -81,6 +81,7 @@ impl Default for Capacity {
 pub struct Gate {
     permits: Line,
     deadline: Duration,
+    output: u64,
     pace: Pace,
     capacity: Arc<Capacity>,
 }
@@ -118,9 +119,16 @@ impl Gate {
         Self {
             permits: Line::new(permits.into(), permits.saturating_mul(QUEUE_PER_PERMIT)),
             deadline: limits.deadline,
+            output: limits.output,
             pace: Pace::default(),
             capacity,
         }
+    }
+
+    /// Bytes that a result of its server may have.
+    #[must_use]
+    pub fn output(&self) -> u64 {
+        self.output
     }
 
     /// How long the next call would wait for a permit, going by how long calls take.

@@ -106,6 +106,9 @@ pub enum Error {
     /// All answers together fill their memory.
     #[error("overloaded: too many answers wait for their clients to read them")]
     AnswersFull,
+    /// As many tasks are kept as may be, or as much of what came of them.
+    #[error("{0} are kept already; try again later")]
+    TasksFull(&'static str),
     /// The answers to one batch are too large.
     #[error("the answers to this batch exceed the limit of {limit} bytes; send its requests one by one")]
     BatchTooLarge {
@@ -188,6 +191,7 @@ impl Error {
             | Self::ConnectionsFull
             | Self::BodiesFull
             | Self::AnswersFull
+            | Self::TasksFull(_)
             | Self::BatchTooLarge { .. }
             | Self::NotFound
             | Self::UnknownServer(_)
@@ -232,6 +236,7 @@ impl Error {
             Self::ConnectionsFull => "connections-full",
             Self::BodiesFull => "bodies-full",
             Self::AnswersFull => "answers-full",
+            Self::TasksFull(_) => "tasks-full",
             Self::BatchTooLarge { .. } => "batch-too-large",
             Self::NotFound => "not-found",
             Self::UnknownServer(_) => "unknown-server",

@@ -13,9 +13,10 @@ use tokio::sync::watch;
 use crate::auth::Servers;
 use toolgate_runtime::peer::mirrored::Mirrored;
 
-use crate::catalog::{Catalog, View};
+use crate::catalog::{Catalog, TaskSupport, View, Wanted};
 use crate::error::Error;
 use crate::mcp::session::{SessionKey, Sessions};
+use crate::mcp::tasks::Tasks;
 use crate::mcp::updates::Updates;
 
 /// What an operator may set about the protocol.
@@ -52,6 +53,7 @@ pub struct Gateway {
     tools_ttl: Duration,
     servers_of_mcp: bool,
     stopping: AtomicBool,
+    tasks: Tasks,
     /// Told of each catalog, and of the end.
     catalogs: watch::Sender<()>,
     /// Told of each resource that changes.
@@ -74,6 +76,7 @@ impl Gateway {
             catalog: ArcSwapOption::empty(),
             sessions: Sessions::new(settings.session_key, settings.session_ttl),
             tools_ttl: settings.tools_ttl,
+            tasks: Tasks::default(),
             servers_of_mcp: settings.servers_of_mcp,
             stopping: AtomicBool::new(false),
             catalogs: watch::Sender::new(()),
@@ -127,8 +130,27 @@ impl Gateway {
         &self.sessions
     }
 
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Whether a call of any tool may go on as a task.
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.catalog.load().as_ref().is_some_and(|catalog| catalog.has_tasks())
+    }
+
     pub(crate) fn has_servers_of_mcp(&self) -> bool {
         self.servers_of_mcp || self.catalog.load().as_ref().is_some_and(|catalog| catalog.speaks_mcp())
+    }
+
+    /// How a call may go on as a task, see [`Catalog::task_support`].
+    pub(crate) fn task_support(
+        &self,
+        view: &View,
+        wanted: &Wanted,
+        open: &Servers,
+    ) -> Option<(TaskSupport, u64)> {
+        self.catalog.load().as_ref()?.task_support(view, wanted, open)
     }
 
     /// The parameters of a tool that its callers mirror into headers, see [`Catalog::mirrored`].

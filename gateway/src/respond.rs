@@ -90,7 +90,7 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
             Wire { retry_after: Some(*retry_after), ..Wire::new(503, 503) }
         }
         Error::BatchTooLarge { .. } => Wire::new(413, 413),
-        Error::ConnectionsFull | Error::BodiesFull | Error::AnswersFull => {
+        Error::ConnectionsFull | Error::BodiesFull | Error::AnswersFull | Error::TasksFull(_) => {
             Wire { retry_after: Some(RETRY_CROWDED), ..Wire::new(503, 503) }
         }
         Error::Unavailable { .. } | Error::Starting => {
@@ -123,13 +123,22 @@ pub fn error(id: Option<&Id>, error: &Error, code: i32) -> Vec<u8> {
         out.extend_from_slice(id.json().as_bytes());
         out.push(b',');
     }
+    out.extend_from_slice(b"\"error\":");
+    out.extend_from_slice(&error_object(error, code));
+    out.push(b'}');
+    out
+}
+
+/// The error of such a response alone.
+#[must_use]
+pub fn error_object(error: &Error, code: i32) -> Vec<u8> {
     let message = serde_json::Value::from(error.public());
-    out.extend_from_slice(format!(r#""error":{{"code":{code},"message":{message}"#).as_bytes());
+    let mut out = format!(r#"{{"code":{code},"message":{message}"#).into_bytes();
     if let Some(data) = data(error) {
         out.extend_from_slice(b",\"data\":");
         out.extend_from_slice(data.as_bytes());
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
     out
 }
 

@@ -1,12 +1,11 @@
 //! From entries to a snapshot: checks every name, writes every list.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::filtered::Filtered;
 use super::pages::Lists;
 use super::profile::{Joint, Profile};
-use super::search::Index;
 use super::{Catalog, MAX_TOOL_NAME, Pages, SEPARATOR, Server, ServerEntry, ServerState, Surface, surface};
 
 /// How lists are written, and which there are.
@@ -26,6 +25,14 @@ impl Default for CatalogSettings {
     fn default() -> Self {
         let (profiles, searched) = (BTreeMap::new(), BTreeSet::new());
         Self { page_size: 1000, profiles, surface: Surface::All, searched }
+    }
+}
+
+impl CatalogSettings {
+    /// Whether any endpoint is a surface for search.
+    fn searches(&self) -> bool {
+        let profiles = self.profiles.values().map(|profile| profile.surface);
+        !self.searched.is_empty() || profiles.chain([self.surface]).any(|surface| surface == Surface::Search)
     }
 }
 
@@ -73,31 +80,23 @@ pub(super) fn build(entries: Vec<ServerEntry>, settings: &CatalogSettings) -> Re
         servers.push(server);
     }
     let all = Joint::new(Profile { surface: settings.surface, ..Profile::all() }, &servers, page_size);
-    let profiles = settings
-        .profiles
-        .iter()
+    let profiles = settings.profiles.iter();
+    let profiles = profiles
         .map(|(name, profile)| (name.as_str().into(), Joint::new(profile.clone(), &servers, page_size)));
-    let profiles: HashMap<_, _> = profiles.collect();
-    let surfaces = profiles.values().map(|joint: &Joint| joint.profile().surface);
-    let surfaces = surfaces.chain(servers.iter().map(|server| server.surface())).chain([settings.surface]);
-    let index =
-        surfaces.into_iter().any(|surface| surface == Surface::Search).then(|| Index::build(&servers));
-    let small = Arc::new(surface::pages(page_size));
-    let speaks_mcp = servers.iter().any(|server| server.speaks_mcp());
-    let mirrors = servers.iter().any(|server| server.mirrors());
-    let filtered = Filtered::default();
     Ok(Catalog {
+        profiles: profiles.collect(),
+        searches: settings.searches(),
+        index: OnceLock::new(),
+        small: Arc::new(surface::pages(page_size)),
+        filtered: Filtered::default(),
+        speaks_mcp: servers.iter().any(|server| server.speaks_mcp()),
+        mirrors: servers.iter().any(|server| server.mirrors()),
+        tasks: servers.iter().any(|server| server.has_tasks()),
         servers,
         by_name,
         tools,
         all,
-        profiles,
-        index,
-        small,
         page_size,
-        filtered,
-        speaks_mcp,
-        mirrors,
     })
 }
 

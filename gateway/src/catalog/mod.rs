@@ -13,19 +13,21 @@ mod search;
 mod seen;
 mod server;
 mod surface;
+mod tasks;
 mod template;
 #[cfg(test)]
 mod tests;
 mod wanted;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use build::{CatalogError, CatalogSettings};
 pub use pages::{List, Page, Pages};
 pub use profile::{Profile, ToolPattern};
 pub use server::{Server, ServerEntry, ServerState};
 pub use surface::{CALL, FIND, FOUND, MAX_FOUND, MAX_QUERY, Surface};
+pub use tasks::TaskSupport;
 pub use wanted::Wanted;
 
 pub use toolgate_runtime::peer::mirrored::Mirrored;
@@ -63,8 +65,11 @@ pub struct Catalog {
     tools: HashMap<String, (usize, usize)>,
     all: Joint,
     profiles: HashMap<Arc<str>, Joint>,
-    /// Tools by the words that they are described in, where any endpoint is a surface for search.
-    index: Option<Index>,
+    /// Whether any endpoint is a surface for search: asked for by each call.
+    searches: bool,
+    /// Tools by the words that they are described in, once they are searched: of the many catalogs that a gateway makes
+    /// while its servers come, none is.
+    index: OnceLock<Index>,
     /// What such an endpoint lists.
     small: Arc<Pages>,
     page_size: usize,
@@ -72,6 +77,8 @@ pub struct Catalog {
     /// Whether any server speaks MCP, and whether any has parameters that are mirrored: asked for by each call.
     speaks_mcp: bool,
     mirrors: bool,
+    /// Likewise whether calls of any tool may go on as tasks.
+    tasks: bool,
 }
 
 /// A tool, prompt or resource of a server that is ready.
@@ -118,6 +125,24 @@ impl Catalog {
     #[must_use]
     pub fn mirrors(&self) -> bool {
         self.mirrors
+    }
+
+    /// Whether calls of any tool may go on as tasks.
+    #[must_use]
+    pub fn has_tasks(&self) -> bool {
+        self.tasks
+    }
+
+    /// How a call may go on as one, and bytes that its result may have; `None` where it may not, or is not open.
+    #[must_use]
+    pub fn task_support(&self, view: &View, wanted: &Wanted, open: &Servers) -> Option<(TaskSupport, u64)> {
+        if !self.tasks {
+            return None;
+        }
+        let Resolved { server, target } = self.resolve(view, wanted, open).ok()?;
+        let Target::Tool(tool) = target else { return None };
+        let support = server.task_support(tool).filter(|_| open.has(server.name()))?;
+        Some((support, server.gate().output()))
     }
 
     /// Those of a tool; none of a tool that is not open.
@@ -207,18 +232,18 @@ impl Catalog {
     #[must_use]
     pub fn surface(&self, view: &View) -> Surface {
         match view {
-            // Most catalogs have none, which each call asks for.
-            _ if self.index.is_none() => Surface::All,
+            // As in most catalogs.
+            _ if !self.searches => Surface::All,
             View::One(name) => self.server(name).map_or(Surface::All, |server| server.surface()),
             view => self.joint(view).map_or(Surface::All, |joint| joint.profile().surface),
         }
     }
 
     /// Up to `limit` tools of a view that fit a query, the best first, each under the name that it has there. None of a
-    /// server that is not open, or not ready.
+    /// server that is not open, or not ready. Among thousands of tools it takes milliseconds, and the first time longer.
     #[must_use]
     pub fn find(&self, view: &View, open: &Servers, query: &str, limit: usize) -> Vec<(String, &Tool)> {
-        let ranked = self.index.as_ref().map_or_else(Vec::new, |index| index.ranked(query));
+        let ranked = self.index.get_or_init(|| Index::build(&self.servers)).ranked(query);
         let seen = ranked.into_iter().filter_map(|(server, tool)| {
             let server = self.servers.get(server).filter(|server| open.has(server.name()))?;
             let tool = server.tools().get(tool)?;

@@ -1,4 +1,4 @@
-//! Finding tools by what they do: a ranked full-text index over all that is offered, built with the catalog.
+//! Finding tools by what they do: a ranked full-text index over all that is offered, kept with the catalog.
 //!
 //! There is one for all endpoints and callers. What is not to be seen is left out of what was found, so it decides nothing
 //! but how rare a word is.

@@ -9,6 +9,7 @@ use toolgate_runtime::peer::mirrored::{self, Mirrored};
 use toolgate_runtime::sandbox::{Description, Listed, Reference, Sandbox, Target, Tool};
 
 use super::pages::Lists;
+use super::tasks::TaskSupport;
 use super::{Surface, Unresolved, Wanted, template};
 use crate::admit::Gate;
 
@@ -67,6 +68,8 @@ pub struct Server {
     resources: HashSet<String>,
     /// Of the tools that have such, by their indices.
     mirrored: HashMap<usize, Vec<Mirrored>>,
+    /// Of the tools whose calls may go on as tasks, by their indices.
+    tasks: HashMap<usize, TaskSupport>,
     lists: Lists,
     surface: Surface,
 }
@@ -95,8 +98,11 @@ impl Server {
         let offered = state.sandbox().map_or(&[][..], |sandbox| &sandbox.describe().tools);
         let mirrored = offered.iter().map(|tool| mirrored::of(&tool.input_schema)).enumerate();
         let mirrored = mirrored.filter(|(_, mirrored)| !mirrored.is_empty()).collect();
+        let tasks = offered.iter().enumerate();
+        let tasks = tasks.filter_map(|(index, tool)| Some((index, TaskSupport::of(tool)?))).collect();
         Self {
             mirrored,
+            tasks,
             name: entry.name.into(),
             gate: entry.gate,
             state,
@@ -218,6 +224,16 @@ impl Server {
     pub(super) fn may_have_resource(&self, uri: &str) -> bool {
         let admits = |listed: &Listed| template::admits(&listed.key, uri);
         self.offered().is_some_and(|offered| offered.templates.iter().any(admits))
+    }
+
+    /// Whether calls of any tool may go on as tasks.
+    pub(super) fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// How a call of a tool may go on as one.
+    pub(super) fn task_support(&self, tool: usize) -> Option<TaskSupport> {
+        self.tasks.get(&tool).copied()
     }
 
     /// Whether it has parameters that are mirrored into headers.

@@ -37,6 +37,8 @@ pub struct ToolOverride {
     pub parameters: BTreeMap<String, ParameterOverride>,
     /// Members of its annotations, each JSON text.
     pub annotations: BTreeMap<&'static str, String>,
+    /// Whether its calls may go on as tasks, `optional`, or are nothing else, `required`.
+    pub task: Option<&'static str>,
 }
 
 /// What is to be different of one parameter.
@@ -95,12 +97,23 @@ fn tool(section: Section<'_, '_>) -> ToolOverride {
         description: section.text("description", "Reads a page.").map(toml::Spanned::into_inner),
         parameters: section.section("parameters").map(parameters).unwrap_or_default(),
         annotations: section.section("annotations").map(annotations).unwrap_or_default(),
+        task: section.parsed("task", "optional", task),
     };
     if tool.hide {
-        check_hidden(&section, &["rename", "title", "description", "parameters", "annotations"]);
+        check_hidden(&section, &["rename", "title", "description", "parameters", "annotations", "task"]);
     }
     section.finish();
     tool
+}
+
+fn task(text: &str) -> Result<&'static str, Invalid> {
+    match text {
+        "optional" => Ok("optional"),
+        "required" => Ok("required"),
+        _ => Err(Invalid::new(format!("`{text}` says nothing of tasks")).hint(
+            "write optional for calls that may go on as tasks, or required for such that are nothing else",
+        )),
+    }
 }
 
 fn parameters(section: Section<'_, '_>) -> BTreeMap<String, ParameterOverride> {

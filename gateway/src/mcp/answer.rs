@@ -4,6 +4,8 @@
 //! read first, and then answered. An answer knows its size before it is written, so that whoever
 //! writes it can ask for the memory.
 
+use std::sync::Arc;
+
 use super::calling::Calling;
 use super::envelope::Request;
 use super::finding::{self, Finding, Meant};
@@ -15,7 +17,7 @@ use super::session::SessionId;
 use super::shape::Shape;
 use super::subscription::Filter;
 use super::trace::Trace;
-use super::{discover, offered, tools_call};
+use super::{discover, offered, tasks, tools_call};
 use crate::auth::Principal;
 use crate::catalog::{List, View};
 use crate::error::Error;
@@ -63,7 +65,7 @@ pub enum Asked {
 /// The result of a request, to be written as JSON text.
 #[derive(Debug)]
 pub enum Answer {
-    /// Written already; small.
+    /// Written already.
     Written(Vec<u8>),
     /// A list of tools.
     Listed(Listed),
@@ -95,6 +97,9 @@ pub fn ask(
         "tools/list" => list(List::Tools)?,
         "server/discover" if stateless => Answer::Written(discover::result(gateway)),
         "subscriptions/listen" if stateless => return Ok(Asked::Listen(Filter::of(params)?)),
+        "tasks/get" if stateless => Answer::Written(tasks::get(gateway, &context.principal, params)?),
+        "tasks/update" if stateless => Answer::Written(tasks::update(gateway, &context.principal, params)?),
+        "tasks/cancel" if stateless => Answer::Written(tasks::cancel(gateway, &context.principal, params)?),
         "ping" if !stateless => Answer::Written(b"{}".to_vec()),
         method if gateway.has_servers_of_mcp() => match method {
             "prompts/get" => {
@@ -166,7 +171,7 @@ impl Asked {
     ///
     /// # Errors
     /// Whatever keeps a call from its tool.
-    pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
+    pub async fn answer(self, gateway: &Arc<Gateway>, principal: &Principal) -> Result<Answer, Error> {
         match self {
             Self::Answered(answer) => Ok(answer),
             Self::Find(finding) => finding.answer(gateway, principal).await,

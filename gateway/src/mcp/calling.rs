@@ -17,6 +17,7 @@ use super::questions::{self, Question};
 use super::revision::Revision;
 use super::round::{self, Binding};
 use super::shape::Shape;
+use super::tasks::{self, EXTENSION, Rounds};
 use super::tools_call;
 use crate::auth::Principal;
 use crate::catalog::Wanted;
@@ -90,7 +91,7 @@ impl Calling {
         let wish = Wish::of(params, revision, level)?;
         call.session = session;
         call.trace = trace.id(params);
-        let asking = match gateway.has_servers_of_mcp() {
+        let asking = match gateway.has_servers_of_mcp() || gateway.has_tasks() {
             true => Some(Asking::of(gateway, conversation, &mut call, params)?),
             false => None,
         };
@@ -117,8 +118,17 @@ impl Calling {
     ///
     /// # Errors
     /// Whatever keeps a call from its tool.
-    pub async fn answer(self, gateway: &Gateway, principal: &Principal) -> Result<Answer, Error> {
+    pub async fn answer(self, gateway: &Arc<Gateway>, principal: &Principal) -> Result<Answer, Error> {
         let Self { mut call, revision, asking, .. } = self;
+        let able = asking.as_ref().map(|asking| asking.capabilities).unwrap_or_default();
+        match as_task(gateway, principal, &call, able).filter(|_| revision.is_stateless()) {
+            Some(AsTask::Begin { output }) => {
+                let rounds = Rounds { call, capabilities: able, revision, output };
+                return tasks::begin(gateway, principal, rounds).map(Answer::Written);
+            }
+            Some(AsTask::Missing) => return Err(Error::MissingCapability(ClientCapabilities::tasks())),
+            None => {}
+        }
         let (kind, session) = (Kind::of(&call.wanted), call.session);
         if !asking.as_ref().is_some_and(|asking| asking.can_ask(revision)) {
             // Who can't be reached can do nothing.
@@ -130,7 +140,6 @@ impl Calling {
             let Completed { result: Ok(Outcome { content: Content::Questions(asked), .. }), usage } =
                 completed
             else {
-                let able = asking.as_ref().map(|asking| asking.capabilities).unwrap_or_default();
                 let missing = completed.result.as_ref().err().and_then(questions::missing);
                 if let Some(missing) =
                     missing.map(|missing| missing.without(able)).filter(|_| revision.is_stateless())
@@ -215,14 +224,14 @@ impl Asking {
         let mut dialogue = Dialogue { meta: trace.meta(params), ..Dialogue::default() };
         let Some(session) = session.filter(|_| !revision.is_stateless()) else {
             let declared = params.meta()?.client_capabilities;
-            dialogue.capabilities = declared.map(ToOwned::to_owned);
+            dialogue.capabilities = declared.map(without_tasks);
             dialogue.responses = responses(params)?;
             dialogue.state = state(gateway, binding, params)?;
             call.dialogue = dialogue;
             let capabilities = declared.map(ClientCapabilities::of).unwrap_or_default();
             return Ok(Self { capabilities, binding, channel: Channel::None });
         };
-        dialogue.capabilities = RawValue::from_string(capabilities.json()).ok();
+        dialogue.capabilities = RawValue::from_string(capabilities.for_servers().json()).ok();
         call.dialogue = dialogue;
         let channel = match capabilities.is_empty() {
             true => Channel::None,
@@ -262,6 +271,42 @@ impl Asking {
         asked.waiting.iter().for_each(Waiting::keep);
         Ok(next)
     }
+}
+
+/// What becomes of a call whose tool is for tasks.
+enum AsTask {
+    /// It goes on as one, with a result of so many bytes.
+    Begin { output: u64 },
+    /// Its client knows nothing of such, and it can't be anything else.
+    Missing,
+}
+
+/// Whether a call is to go on as a task.
+fn as_task(
+    gateway: &Gateway,
+    principal: &Principal,
+    call: &Call,
+    able: ClientCapabilities,
+) -> Option<AsTask> {
+    let (support, output) = gateway.task_support(&call.view, &call.wanted, principal.servers())?;
+    if !ClientCapabilities::tasks().without(able).is_empty() {
+        return support.is_required.then_some(AsTask::Missing);
+    }
+    // Some ask first what they need, while their client waits.
+    let is_asking = support.asks_first && call.dialogue.responses.is_none();
+    (!is_asking).then_some(AsTask::Begin { output })
+}
+
+/// What a client can do, without what the gateway does for its servers.
+fn without_tasks(declared: &RawValue) -> Box<RawValue> {
+    let strip = || {
+        let mut declared: serde_json::Value = serde_json::from_str(declared.get()).ok()?;
+        declared.get_mut("extensions")?.as_object_mut()?.remove(EXTENSION)?;
+        serde_json::value::to_raw_value(&declared).ok()
+    };
+    // Most say nothing of them, and stay the text that they are.
+    let stripped = declared.get().contains(EXTENSION).then(strip).flatten();
+    stripped.unwrap_or_else(|| declared.to_owned())
 }
 
 fn responses(params: &Params<'_>) -> Result<Option<Box<RawValue>>, Error> {

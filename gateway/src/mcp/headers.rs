@@ -29,6 +29,7 @@ pub fn check(headers: &HeaderMap, method: &str, params: &Params<'_>) -> Result<(
     let named = match method {
         "tools/call" | "prompts/get" => params.name,
         "resources/read" => params.uri,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
         _ => return Ok(()),
     };
     let header = required(headers, NAME, "Mcp-Name")?;

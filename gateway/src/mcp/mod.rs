@@ -28,6 +28,7 @@ pub mod round;
 pub mod session;
 pub mod shape;
 pub mod subscription;
+pub mod tasks;
 #[cfg(test)]
 mod tests;
 pub mod tools_call;

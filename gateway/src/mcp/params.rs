@@ -54,6 +54,9 @@ pub struct Params<'a> {
     /// The same: what came along with the questions.
     #[serde(borrow, default, deserialize_with = "present", rename = "requestState")]
     pub request_state: Option<&'a RawValue>,
+    /// `tasks/get`, `tasks/update`, `tasks/cancel`: the task.
+    #[serde(borrow, default, deserialize_with = "present", rename = "taskId")]
+    pub task_id: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present", rename = "_meta")]
     meta: Option<&'a RawValue>,
     /// Read once, as both the era and the call ask for it.

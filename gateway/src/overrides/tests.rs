@@ -234,3 +234,46 @@ fn a_value_is_never_printed() {
     let overrides = overrides("[servers.s.override.f.parameters]\na = { value = \"${TOKEN}\" }\n");
     assert!(!format!("{overrides:?}").contains("hunter2"));
 }
+
+/// A server that offers something else once it is asked whether it does.
+struct Changing(Arc<Fake>, Arc<Fake>);
+
+#[async_trait]
+impl Sandbox for Changing {
+    fn describe(&self) -> &Description {
+        self.0.describe()
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::Docker
+    }
+
+    fn footprint(&self, target: &Target, arguments: usize) -> u64 {
+        self.0.footprint(target, arguments)
+    }
+
+    async fn call(&self, invocation: Invocation) -> Result<Outcome, CallError> {
+        self.0.call(invocation).await
+    }
+
+    fn is_fixed(&self) -> bool {
+        false
+    }
+
+    async fn changed(&self) -> Result<Arc<dyn Sandbox>, String> {
+        Ok(Arc::clone(&self.1) as Arc<dyn Sandbox>)
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_offers_something_else_is_under_its_overrides_again() {
+    let of = |schema: &str| Fake::of(vec![(function("buy", schema), Does::Echo)]);
+    let renamed = SHOP.replace("\"shop\"", "\"store\"");
+    let changing: Arc<dyn Sandbox> = Arc::new(Changing(of(SHOP), of(&renamed)));
+    let server = overridden("s", &overrides(OURS), changing);
+    assert!(called(&server, r#"{"ware":1}"#).await.unwrap().contains("hunter2"));
+    assert!(!server.is_fixed() && server.backend() == Backend::Docker);
+    let next = server.changed().await.unwrap();
+    assert!(next.describe().tools.is_empty(), "its value would no longer be fixed");
+    assert!(faults(&next).contains("the tool has no parameter `shop`"), "{}", faults(&next));
+}

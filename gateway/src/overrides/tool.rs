@@ -20,7 +20,9 @@ pub(super) fn changed(tool: &Tool, changes: &ToolOverride) -> Result<(Tool, Opti
     let published = match &tool.published {
         Some(published) => Some(published.json.get().to_owned()),
         // What it has besides, the members of a tool have no place for.
-        None if changes.title.is_some() || !changes.annotations.is_empty() => Some(written(tool)),
+        None if changes.title.is_some() || !changes.annotations.is_empty() || changes.task.is_some() => {
+            Some(written(tool))
+        }
         None => None,
     };
     let published = published.map(|whole| self::published(&whole, changes, &schema)).transpose()?;
@@ -54,6 +56,12 @@ fn published(whole: &str, changes: &ToolOverride, schema: &RawValue) -> Result<P
         let mut annotations = Object::parse(&there).ok_or("its `annotations` are no object")?;
         changes.annotations.iter().for_each(|(name, value)| annotations.set(name, value.clone()));
         tool.set("annotations", annotations.write());
+    }
+    if let Some(task) = changes.task {
+        let there = tool.get("execution").unwrap_or("{}").to_owned();
+        let mut execution = Object::parse(&there).ok_or("its `execution` is no object")?;
+        execution.set("taskSupport", quoted(task));
+        tool.set("execution", execution.write());
     }
     let json = RawValue::from_string(tool.write()).map_err(|error| error.to_string())?;
     let Members(members) = serde_json::from_str(json.get()).map_err(|error| error.to_string())?;

@@ -10,6 +10,7 @@ const SAMPLING: u8 = 1 << 2;
 const SAMPLING_TOOLS: u8 = 1 << 3;
 const SAMPLING_CONTEXT: u8 = 1 << 4;
 const ROOTS: u8 = 1 << 5;
+const TASKS: u8 = 1 << 6;
 
 /// A set of capabilities. The default is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,14 @@ struct Declared {
     sampling: Option<Sampling>,
     #[serde(default)]
     roots: Option<IgnoredAny>,
+    #[serde(default)]
+    extensions: Extensions,
+}
+
+#[derive(Default, Deserialize)]
+struct Extensions {
+    #[serde(default, rename = "io.modelcontextprotocol/tasks")]
+    tasks: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +68,14 @@ impl ClientCapabilities {
             add(context.is_some(), SAMPLING_CONTEXT);
         }
         add(declared.roots.is_some(), ROOTS);
+        add(declared.extensions.tasks.is_some(), TASKS);
         Self(bits)
+    }
+
+    /// To be told of a task in place of a result (extension `io.modelcontextprotocol/tasks`).
+    #[must_use]
+    pub fn tasks() -> Self {
+        Self(TASKS)
     }
 
     /// What a question needs; `None` for one that no client can be asked.
@@ -102,6 +118,12 @@ impl ClientCapabilities {
         self.0 == 0
     }
 
+    /// Those of which a server may hear.
+    #[must_use]
+    pub fn for_servers(self) -> Self {
+        self.without(Self::tasks())
+    }
+
     /// As a byte, for [`from_bits`](Self::from_bits).
     #[must_use]
     pub fn bits(self) -> u8 {
@@ -134,6 +156,9 @@ impl ClientCapabilities {
         }
         if has(ROOTS) {
             members.push("\"roots\":{}".to_owned());
+        }
+        if has(TASKS) {
+            members.push(r#""extensions":{"io.modelcontextprotocol/tasks":{}}"#.to_owned());
         }
         format!("{{{}}}", members.join(","))
     }

@@ -2,12 +2,14 @@
 //! suite of MCP asks for, under the names that it has for them, and a list of tools known only at run time.
 //!
 //! To read as an example: [`contents`] answers with each kind of content, [`telling`] tells what happens meanwhile,
-//! [`asking`] asks the user and the client's model, [`documents`] has resources and prompts.
+//! [`asking`] asks the user and the client's model, [`tasks`] goes on while nobody waits, [`documents`] has resources
+//! and prompts.
 
 mod asking;
 mod contents;
 mod documents;
 mod samples;
+mod tasks;
 mod telling;
 
 use toolgate_tool::Server;
@@ -18,6 +20,7 @@ fn server() -> Server {
     let server = contents::tools(Server::new());
     let server = telling::tools(server);
     let server = asking::tools(server);
+    let server = tasks::tools(server);
     documents::all(server)
 }
 

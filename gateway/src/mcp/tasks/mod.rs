@@ -1,0 +1,140 @@
+//! Calls that go on while nobody waits for them (extension `io.modelcontextprotocol/tasks`): begun by a call of a tool
+//! that is for that, asked for by their ids, answered and cancelled so, and kept for a time with what came of them.
+//!
+//! A task belongs to the caller who began it; to all others it does not exist. It is in the memory of the replica that
+//! runs it. Each round of it is a call as any other, with its record and limits.
+//!
+//! `task` one of them · `running` its rounds · `wire` what of it is told
+
+mod running;
+mod task;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+pub(super) use running::{Rounds, begin};
+use task::{Held, Task};
+
+use super::params::{Params, is_object, text};
+use crate::auth::Principal;
+use crate::error::Error;
+use crate::gateway::Gateway;
+use toolgate_runtime::peer::ClientCapabilities;
+
+/// The name of the extension.
+pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
+
+/// How long a task is kept, counted from its beginning.
+const TTL: Duration = Duration::from_secs(60 * 60);
+
+/// Tasks that are kept, and of one caller. Against callers who begin one after the other.
+const MAX_TASKS: usize = 1024;
+const MAX_OF_ONE: usize = 128;
+
+/// Bytes that the results of all may take, set aside before each begins. Against the same with large results.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// All tasks.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    all: Mutex<HashMap<String, Arc<Task>>>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Tasks {
+    /// A new one of that caller, whose result may have so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::TasksFull`] where there are as many as may be.
+    fn add(&self, principal: &Principal, result: u64) -> Result<Arc<Task>, Error> {
+        let held = Held::take(&self.bytes, result, MAX_BYTES).ok_or(Error::TasksFull("results of tasks"))?;
+        let task = Arc::new(Task::new(principal.as_str(), TTL, held)?);
+        let mut all = self.all();
+        let expired = all.extract_if(|_, task| task.is_expired()).collect::<Vec<_>>();
+        let own = all.values().filter(|task| task.is_of(principal.as_str())).count();
+        let is_full = all.len() >= MAX_TASKS || own >= MAX_OF_ONE;
+        if !is_full {
+            all.insert(task.id().to_owned(), Arc::clone(&task));
+        }
+        drop(all);
+        expired.iter().for_each(|(_, task)| task.cancel());
+        if is_full { Err(Error::TasksFull("tasks")) } else { Ok(task) }
+    }
+
+    /// The task of that id, of that caller.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParams`] where there is none.
+    fn get(&self, principal: &Principal, id: &str) -> Result<Arc<Task>, Error> {
+        let found = self.all().get(id).filter(|task| task.is_of(principal.as_str())).cloned();
+        let unknown = || Error::InvalidParams("there is no such task, or no more".to_owned());
+        found.filter(|task| !task.is_expired()).ok_or_else(unknown)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Task>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `tasks/get`: how far it is, with what came of it.
+///
+/// # Errors
+/// [`Error::MissingCapability`] of a client that knows nothing of tasks, [`Error::InvalidParams`] for no task of its.
+pub(super) fn get(gateway: &Gateway, principal: &Principal, params: &Params<'_>) -> Result<Vec<u8>, Error> {
+    Ok(wire::detailed(&*asked(gateway, principal, params)?))
+}
+
+/// `tasks/update`: answers to its questions, all or some. What it did not ask, or not any more, is left.
+///
+/// # Errors
+/// As [`get`].
+pub(super) fn update(
+    gateway: &Gateway,
+    principal: &Principal,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Error> {
+    let task = asked(gateway, principal, params)?;
+    let no_object = || Error::InvalidParams("`inputResponses` must be an object".to_owned());
+    let responses = params.input_responses.filter(|raw| is_object(raw)).ok_or_else(no_object)?;
+    let responses: HashMap<String, Box<RawValue>> =
+        serde_json::from_str(responses.get()).map_err(|error| Error::InvalidParams(error.to_string()))?;
+    task.answered(responses);
+    Ok(wire::acknowledged())
+}
+
+/// `tasks/cancel`: gives it up. One that is over stays what it is.
+///
+/// # Errors
+/// As [`get`].
+pub(super) fn cancel(
+    gateway: &Gateway,
+    principal: &Principal,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Error> {
+    asked(gateway, principal, params)?.cancel();
+    Ok(wire::acknowledged())
+}
+
+/// The task that a request is about.
+fn asked(gateway: &Gateway, principal: &Principal, params: &Params<'_>) -> Result<Arc<Task>, Error> {
+    let declared = params.meta()?.client_capabilities.map(ClientCapabilities::of).unwrap_or_default();
+    let missing = ClientCapabilities::tasks().without(declared);
+    if !missing.is_empty() {
+        return Err(Error::MissingCapability(missing));
+    }
+    let id = params.task_id.and_then(text);
+    let id = id.ok_or_else(|| Error::InvalidParams("`taskId` must be a string".to_owned()))?;
+    gateway.tasks().get(principal, &id)
+}
+
+/// Bytes that are set aside are counted here.
+fn release(all: &AtomicU64, bytes: u64) {
+    all.fetch_sub(bytes, Ordering::Relaxed);
+}
