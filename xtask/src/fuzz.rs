@@ -14,7 +14,7 @@ use crate::test::Counts;
 use crate::{layout, setup};
 
 /// The targets, one binary each.
-pub(crate) const TARGETS: [&str; 5] = ["envelope", "peer", "config", "policy", "wit"];
+pub(crate) const TARGETS: [&str; 6] = ["envelope", "peer", "reply", "config", "policy", "wit"];
 
 /// How long each target runs in CI.
 pub(crate) const SECONDS: u64 = 20;

@@ -58,6 +58,11 @@ fn peer_holds_on_the_corpus() {
 }
 
 #[test]
+fn reply_holds_on_the_corpus() {
+    replay("reply", listed(crate::reply), include_str!("corpus/reply.txt"));
+}
+
+#[test]
 fn wit_holds_on_the_corpus() {
     let run = |data: &[u8]| crate::wit(data).map_or_else(|| "refused".to_owned(), |ty| wit(&ty));
     replay("wit", run, include_str!("corpus/wit.txt"));

@@ -10,11 +10,13 @@ mod config;
 mod envelope;
 mod peer;
 mod policy;
+mod reply;
 
 pub use config::config;
 pub use envelope::envelope;
 pub use peer::peer;
 pub use policy::policy;
+pub use reply::reply;
 pub use toolgate_runtime::wit::fuzz::round_trip as wit;
 
 /// What an input got to, in the order of the run. Empty if nothing could be made of it.

@@ -134,10 +134,7 @@ async fn an_operator_sees_what_it_offers_without_granting_anything() {
     let file = format!("file:{}", guests::guest("responder").display());
     let inspected = run(&site, &["inspect", &file]);
     let text = String::from_utf8_lossy(&inspected.stdout).into_owned();
-    assert!(
-        inspected.status.success() && text.contains("request") && text.contains("greet"),
-        "{inspected:?}"
-    );
+    assert!(inspected.status.success() && text.contains("tool counts"), "{inspected:?}");
     let config = site.config();
     let called = run(&site, &["call", "--config", config.to_str().unwrap(), "r__counts", "{}"]);
     assert!(called.status.success(), "{called:?}");
@@ -205,10 +202,32 @@ async fn a_request_is_handed_over_in_pieces_however_large_it_is() {
     let seen = client.call("request", json!({ "large": large })).await["structuredContent"].clone();
     assert_eq!(seen["body"]["params"]["arguments"]["large"], large);
     assert_eq!(seen["largest"], 65_536);
-    let long = "x".repeat(40_000);
-    let uri = format!("responder://{long}");
-    let config_says = client.request("resources/read", None, json!({ "uri": uri })).await;
-    assert!(config_says.get("error").is_some(), "{config_says}");
+}
+
+#[tokio::test]
+async fn arguments_are_mirrored_into_headers_also_for_a_client_that_knows_none() {
+    let (_site, _gateway, client) = responder().await;
+    let post = async |headers: &[(&str, &str)], method: &str, params: Value| {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        client.post(headers, body.to_string()).await
+    };
+    let info = json!({ "name": "e2e", "version": "1" });
+    let begin = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info });
+    let begun = post(&[], "initialize", begin).await;
+    let session = begun.headers["mcp-session-id"].to_str().unwrap();
+    let headers = [("mcp-session-id", session), ("mcp-protocol-version", "2025-06-18")];
+    let call = async |region: &str| {
+        let params = json!({ "name": "request", "arguments": { "region": region } });
+        post(&headers, "tools/call", params).await.json()["result"].take()
+    };
+    let seen = call("a b").await;
+    let seen = seen["structuredContent"]["headers"].as_array().unwrap();
+    assert!(seen.contains(&json!("mcp-param-region: a b")), "{seen:?}");
+    assert!(seen.contains(&json!("mcp-protocol-version: 2026-07-28")), "{seen:?}");
+    let refused = call(&"x".repeat(40_000)).await;
+    assert_eq!(refused["_meta"]["toolgate/error"], "arguments", "{refused}");
+    let why = refused["content"][0]["text"].as_str().unwrap();
+    assert!(why.ends_with("these would have more than 32768 bytes"), "{why}");
 }
 
 #[tokio::test]
@@ -228,7 +247,7 @@ async fn an_answer_that_is_none_is_an_error_with_its_reason_for_the_operator_alo
         ("wrong-id-event", "trap", "it answers another request"),
         ("unknown-result-type", "trap", "its `resultType` is \\\"task\\\""),
         ("state-too-large", "trap", "it has 65537 bytes of at most 65536"),
-        ("asks-too-much", "trap", "there are 17 of at most 16"),
+        ("asks-too-much", "trap", "\"tool\":\"asks-too-much\""),
         ("silent", "trap", "the component's response makes no sense: there is none"),
         ("ends-early", "trap", "it ends before it has answered"),
         ("half", "trap", "it was given up, or has another length than it says"),
@@ -257,7 +276,20 @@ async fn a_stream_that_never_answers_ends_with_its_call() {
     let result = client.call("never-ends", json!({})).await;
     let code = result["_meta"]["toolgate/error"].as_str().unwrap();
     assert!(["fuel", "deadline"].contains(&code), "{result}");
-    assert!(result["_meta"]["toolgate/usage"]["memory_peak"].as_u64().unwrap() < 16 << 20, "{result}");
+    assert!(result["_meta"]["toolgate/usage"]["memoryPeak"].as_u64().unwrap() < 16 << 20, "{result}");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_call() {
+    let site = site("", "deadline = \"60s\"\n");
+    let gateway = Gateway::start(&site).await;
+    let client = gateway.client_of("r");
+    for tool in ["sleeps", "drips"] {
+        let call = client.call(tool, json!({}));
+        assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err());
+        let recorded = format!(r#""tool":"{tool}","outcome":"cancelled""#);
+        gateway.logged(&recorded).await;
+    }
 }
 
 #[tokio::test]

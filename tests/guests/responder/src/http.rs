@@ -124,6 +124,12 @@ impl Body {
         self.event(&json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }));
     }
 
+    pub(crate) fn give_up(self) {
+        // In this order, as one is a part of the other.
+        drop(self.stream);
+        drop(self.body);
+    }
+
     pub(crate) fn end(self) {
         drop(self.stream);
         OutgoingBody::finish(self.body, None).unwrap();

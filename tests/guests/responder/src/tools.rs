@@ -113,6 +113,7 @@ pub(crate) fn call(request: &Request, out: Out) {
             let headers = [("content-type", "application/json"), ("content-length", length.as_str())];
             let mut body = out.begin(200, &headers);
             body.write(&whole[..whole.len() / 2]);
+            body.give_up();
         }
         "fails" => out.fail(),
         "html" => body_of(out.begin(200, &[("content-type", "text/html")]), "<h1>Hello</h1>"),
@@ -208,6 +209,7 @@ fn fetches(request: &Request, out: Out) {
     let outgoing = OutgoingRequest::new(Fields::new());
     outgoing.set_scheme(Some(&Scheme::Http)).unwrap();
     outgoing.set_authority(Some("localhost")).unwrap();
+    outgoing.set_path_with_query(Some("/")).unwrap();
     let response = handle(outgoing, None).unwrap();
     response.subscribe().block();
     let got = response.get().unwrap().unwrap().map(|response| response.status());

@@ -1,0 +1,4 @@
+//! What servers send that are asked over HTTP.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(fuzz::reply(data)));
