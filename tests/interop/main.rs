@@ -3,4 +3,5 @@
 
 mod clients;
 mod conformance;
+mod fixtures;
 mod installed;

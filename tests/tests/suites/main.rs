@@ -26,6 +26,7 @@ mod shared_code;
 mod slow_readers;
 mod state;
 mod surface;
+mod tasks;
 mod tool_world;
 mod tools;
 mod types;
