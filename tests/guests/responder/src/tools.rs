@@ -66,9 +66,8 @@ fn answer(request: &Request, out: Out, result: &Value) {
 }
 
 pub(crate) fn call(request: &Request, out: Out) {
-    let params = &request.body["params"];
-    let done = || message(request, &text("done"));
-    match params["name"].as_str().unwrap_or_default() {
+    let name = request.body["params"]["name"].as_str().unwrap_or_default();
+    match name {
         "request" => answer(request, out, &seen(request)),
         "counts" => answer(request, out, &text(&calls().to_string())),
         "tells" => tells(request, out),
@@ -81,20 +80,18 @@ pub(crate) fn call(request: &Request, out: Out) {
         "spins" => spin(),
         "traps" => unreachable!(),
         "sleeps" => monotonic_clock::subscribe_duration(3_600_000_000_000).block(),
+        "fetches" => fetches(request, out),
+        name => badly(name, request, out),
+    }
+}
+
+/// Messages that are no answers, or too much of one.
+fn badly(name: &str, request: &Request, out: Out) {
+    match name {
         "huge" => answer(request, out, &text(&"x".repeat(5_000_000))),
-        "huge-event" => {
-            let mut body = out.events();
-            loop {
-                body.write(&"data: x\n".repeat(500));
-            }
-        }
         "garbage" => out.json(200, "\u{1b}[2J{"),
-        "garbage-event" => body_of(out.events(), "data: hello\n\n"),
         "no-object" => answer(request, out, &json!(["complete"])),
         "wrong-id" => out.json(200, &json!({ "id": 99, "result": text("done") }).to_string()),
-        "wrong-id-event" => {
-            body_of(out.events(), &format!("data: {}\n\n", json!({ "id": 99, "result": text("done") })));
-        }
         "unknown-result-type" => answer(request, out, &json!({ "resultType": "task", "task": {} })),
         "state-too-large" => answer(request, out, &asking(&json!({}), &"x".repeat(65_537))),
         "asks-too-much" => {
@@ -102,13 +99,8 @@ pub(crate) fn call(request: &Request, out: Out) {
             answer(request, out, &asking(&Value::Object((0..17).map(one).collect()), ""));
         }
         "silent" => drop(out),
-        "ends-early" => {
-            let mut body = out.events();
-            body.progress(request, 1);
-            body.end();
-        }
         "half" => {
-            let whole = done().to_string();
+            let whole = message(request, &text("done")).to_string();
             let length = whole.len().to_string();
             let headers = [("content-type", "application/json"), ("content-length", length.as_str())];
             let mut body = out.begin(200, &headers);
@@ -121,6 +113,33 @@ pub(crate) fn call(request: &Request, out: Out) {
         "compressed" => {
             let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
             body_of(out.begin(200, &headers), "x");
+        }
+        "answers-then-traps" => {
+            answer(request, out, &text("done"));
+            unreachable!();
+        }
+        name => stream_badly(name, request, out),
+    }
+}
+
+/// Streams that end wrong, or never.
+fn stream_badly(name: &str, request: &Request, out: Out) {
+    let done = message(request, &text("done"));
+    match name {
+        "huge-event" => {
+            let mut body = out.events();
+            loop {
+                body.write(&"data: x\n".repeat(500));
+            }
+        }
+        "garbage-event" => body_of(out.events(), "data: hello\n\n"),
+        "wrong-id-event" => {
+            body_of(out.events(), &format!("data: {}\n\n", json!({ "id": 99, "result": text("done") })));
+        }
+        "ends-early" => {
+            let mut body = out.events();
+            body.progress(request, 1);
+            body.end();
         }
         "asks-by-request" => {
             let mut body = out.events();
@@ -139,19 +158,15 @@ pub(crate) fn call(request: &Request, out: Out) {
             for number in 0..10_000 {
                 body.progress(request, number);
             }
-            body.event(&done());
+            body.event(&done);
             body.end();
         }
         "answers-then-spins" => {
             let mut body = out.events();
-            body.event(&done());
+            body.event(&done);
             spin();
         }
-        "answers-then-traps" => {
-            answer(request, out, &text("done"));
-            unreachable!();
-        }
-        _ => fetches(request, out),
+        name => out.error(request, 404, -32602, "there is no such tool", &Value::from(name)),
     }
 }
 
