@@ -34,7 +34,16 @@ pub(super) struct Run {
 /// The answer, as it is made.
 type Making = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
 
-/// What comes first of a request.
+/// A request that runs, and whose answer may be a stream.
+struct Begun {
+    id: Id,
+    owner: Option<Owner>,
+    heard: Heard,
+    making: Making,
+    share: Share,
+}
+
+/// What comes first of it.
 enum Come {
     /// A notification or a request to its client, and perhaps the answer too.
     Told(Vec<u8>, Option<Result<Answer, Error>>),
@@ -42,15 +51,36 @@ enum Come {
     Answered(Result<Answer, Error>),
 }
 
-async fn first(heard: &mut Heard, making: &mut Making) -> Come {
-    tokio::select! {
-        biased;
-        first = poll_fn(|turn| heard.poll_next(turn)) => Come::Told(first, None),
-        answer = making => match heard.told() {
-            Some(first) => Come::Told(first, Some(answer)),
-            None => Come::Answered(answer),
-        },
+impl Begun {
+    /// Waits for it; may be dropped and asked again.
+    async fn first(&mut self) -> Come {
+        let Self { heard, making, .. } = self;
+        tokio::select! {
+            biased;
+            first = poll_fn(|turn| heard.poll_next(turn)) => Come::Told(first, None),
+            answer = making => match heard.told() {
+                Some(first) => Come::Told(first, Some(answer)),
+                None => Come::Answered(answer),
+            },
+        }
     }
+
+    /// What comes after that, the last message of an answer that is made already or is being made.
+    fn rest(self, revision: Option<Revision>, answer: Option<Result<Answer, Error>>) -> (Heard, Answered) {
+        let Self { id, heard, making, share, .. } = self;
+        let answered = async move {
+            let answer = match answer {
+                Some(answer) => answer,
+                None => making.await,
+            };
+            last(&id, revision, answer, share)
+        };
+        (heard, Box::pin(answered))
+    }
+}
+
+fn is_primed(owner: Option<&Owner>) -> bool {
+    owner.is_some_and(|owner| owner.is_primed)
 }
 
 impl Post<'_> {
@@ -60,34 +90,37 @@ impl Post<'_> {
         share.answer(UNIT)?;
         let heard = if self.accepted.events { run.asked.listen() } else { None };
         let (id, owner) = (run.id.clone(), self.owner(&run));
-        let is_primed = owner.as_ref().is_some_and(|owner| owner.is_primed);
-        if heard.is_none() && !is_primed {
+        if heard.is_none() && !is_primed(owner.as_ref()) {
             let answer = self.answered(run).await?;
             return self.reply(&id, &answer, share);
         }
-        let mut heard = heard.unwrap_or_default();
-        let mut making: Making = Box::pin(self.answered(run));
-        let come = match is_primed {
-            false => first(&mut heard, &mut making).await,
-            true => match timeout(self.shared.settings.primed_after, first(&mut heard, &mut making)).await {
-                Ok(come) => come,
-                Err(_) => match self.open(owner.clone()) {
-                    Some(reading) => {
-                        let answered = last(id, self.revision, None, making, share);
-                        return Ok(self.kept(reading, None, heard, answered));
-                    }
-                    None => first(&mut heard, &mut making).await,
-                },
+        let making = Box::pin(self.answered(run));
+        self.follow(Begun { id, owner, heard: heard.unwrap_or_default(), making, share }).await
+    }
+
+    async fn follow(&self, mut begun: Begun) -> Result<Reply, Error> {
+        let mut come = None;
+        if is_primed(begun.owner.as_ref()) {
+            come = timeout(self.shared.settings.primed_after, begun.first()).await.ok();
+            if come.is_none()
+                && let Some(reading) = self.open(begun.owner.as_ref())
+            {
+                return Ok(self.kept(reading, begun, None, None));
+            }
+        }
+        let come = match come {
+            Some(come) => come,
+            None => begun.first().await,
+        };
+        Ok(match come {
+            Come::Answered(answer) => self.reply(&begun.id, &answer?, begun.share)?,
+            Come::Told(first, answer) => match self.open(begun.owner.as_ref()) {
+                Some(reading) => self.kept(reading, begun, Some(&first), answer),
+                None => {
+                    let (heard, answered) = begun.rest(self.revision, answer);
+                    reply::stream(Stream::Events(Events::new(first, heard, answered)))
+                }
             },
-        };
-        let (first, answer) = match come {
-            Come::Answered(answer) => return self.reply(&id, &answer?, share),
-            Come::Told(first, answer) => (first, answer),
-        };
-        let answered = last(id, self.revision, answer, making, share);
-        Ok(match self.open(owner) {
-            Some(reading) => self.kept(reading, Some(&first), heard, answered),
-            None => reply::stream(Stream::Events(Events::new(first, heard, answered))),
         })
     }
 
@@ -101,11 +134,18 @@ impl Post<'_> {
         })
     }
 
-    fn open(&self, owner: Option<Owner>) -> Option<Reading> {
-        self.shared.streams.open(owner?, self.shared.answers.share())
+    fn open(&self, owner: Option<&Owner>) -> Option<Reading> {
+        self.shared.streams.open(owner?.clone(), self.shared.answers.share())
     }
 
-    fn kept(&self, reading: Reading, first: Option<&[u8]>, heard: Heard, answered: Answered) -> Reply {
+    fn kept(
+        &self,
+        reading: Reading,
+        begun: Begun,
+        first: Option<&[u8]>,
+        answer: Option<Result<Answer, Error>>,
+    ) -> Reply {
+        let (heard, answered) = begun.rest(self.revision, answer);
         self.shared.streams.run(Running::new(&reading, first, heard, answered));
         reply::stream(Stream::Reading(reading))
     }
@@ -131,24 +171,8 @@ impl Post<'_> {
     }
 }
 
-/// The last message of a stream, of an answer that is made already or is being made.
+/// The last message of a stream.
 fn last(
-    id: Id,
-    revision: Option<Revision>,
-    answer: Option<Result<Answer, Error>>,
-    making: Making,
-    share: Share,
-) -> Answered {
-    Box::pin(async move {
-        let answer = match answer {
-            Some(answer) => answer,
-            None => making.await,
-        };
-        written(&id, revision, answer, share)
-    })
-}
-
-fn written(
     id: &Id,
     revision: Option<Revision>,
     outcome: Result<Answer, Error>,

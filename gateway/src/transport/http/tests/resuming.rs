@@ -273,15 +273,26 @@ async fn calls_whose_clients_are_away_do_not_hold_up_the_end_of_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_session_keeps_so_many_streams_and_gives_up_the_oldest_that_nobody_reads() {
-    let served = start_telling(30, HttpSettings::default()).await;
+async fn a_session_keeps_so_many_streams_and_the_oldest_that_nobody_reads_is_gone_first() {
+    let (gateway, fake) = fake::gateway_of(&[("tell", Does::Tell(1, Duration::ZERO))]);
+    let served = start_gateway(gateway, fake, HttpSettings::default()).await;
     let token = session(&served, "2025-06-18").await;
-    let first = broken_after(&served, &telling(&token, 0), 1).await;
-    for id in 1..64 {
-        broken_after(&served, &telling(&token, id), 1).await;
+    let mut firsts = Vec::new();
+    for id in 0..65 {
+        let stream = Stream::of(&served, &telling(&token, id)).await;
+        until("the end", || stream.ended.load(Ordering::SeqCst)).await;
+        firsts.push(stream.events()[0].id.clone());
     }
-    assert_eq!(served.fake.ended.load(Ordering::SeqCst), 0);
-    broken_after(&served, &telling(&token, 64), 1).await;
-    until("the end of the first", || served.fake.ended.load(Ordering::SeqCst) == 1).await;
-    assert_eq!(resume(&token, &first[0].id).send(&served).await.status, 400);
+    assert_eq!(resume(&token, &firsts[0]).send(&served).await.status, 400);
+    for last in &firsts[1..] {
+        assert_eq!(resume(&token, last).send(&served).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_a_stream_to_be_kept_its_call_is_answered_all_the_same() {
+    let served = start_telling(2, HttpSettings { answers: 4096, ..HttpSettings::default() }).await;
+    let token = session(&served, "2025-11-25").await;
+    let answer = telling(&token, 1).send(&served).await;
+    assert!(!answer.body.contains("id: ") && answer.body.contains("told"), "{answer:?}");
 }
