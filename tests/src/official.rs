@@ -30,7 +30,7 @@ pub struct Fixtures(Arc<Value>);
 /// A server that runs until it is dropped.
 pub struct Official {
     address: SocketAddr,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// Which revisions a server speaks.
@@ -75,12 +75,18 @@ impl Official {
                 });
             }
         });
-        Self { address, _tasks: tasks }
+        Self { address, tasks }
     }
 
     /// `http://127.0.0.1:PORT/mcp`.
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
+    }
+
+    /// Ends it, and gives back its port.
+    pub async fn stop(mut self) -> u16 {
+        self.tasks.shutdown().await;
+        self.address.port()
     }
 
     /// Its port.

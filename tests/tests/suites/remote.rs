@@ -136,8 +136,7 @@ async fn a_session_that_the_server_ended_is_begun_again_once() {
     let client = gateway.client_of("far");
     assert_eq!(client.call("echo", json!({ "a": "b" })).await["structuredContent"], json!({ "a": "b" }));
     // Another, which knows of no session, at the same place.
-    let port = server.port();
-    drop(server);
+    let port = server.stop().await;
     let _server = Official::start(&fixtures(), Speaks::Sessions, port).await;
     assert_eq!(client.call("echo", json!({ "a": "c" })).await["structuredContent"], json!({ "a": "c" }));
 }
@@ -146,9 +145,9 @@ async fn a_session_that_the_server_ended_is_begun_again_once() {
 async fn a_server_that_fails_again_and_again_is_unavailable_until_it_is_back() {
     let server = Official::start(&fixtures(), Speaks::All, 0).await;
     let gateway = Gateway::start(&site(&server.url())).await;
-    let (client, port) = (gateway.client_of("far"), server.port());
+    let client = gateway.client_of("far");
     client.call("echo", json!({})).await;
-    drop(server);
+    let port = server.stop().await;
     for _ in 0..5 {
         let reply = client.try_call("echo", json!({})).await;
         let told = reply["result"]["content"][0]["text"].as_str().or(reply["error"]["message"].as_str());
