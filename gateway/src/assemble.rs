@@ -140,6 +140,9 @@ impl ServerError {
             }
             Self::Engine(error) => Some(error.hint().to_owned()),
             Self::Neither { component, image } => component.hint().or_else(|| image.hint()),
+            Self::Remote(RemoteError::Address { ip, .. }) => {
+                Some(format!("name the address, or its network: url = \"https://… @{ip}\""))
+            }
             Self::Load(LoadError::Secret { .. }) => {
                 Some("put the file there, readable for the gateway; it is tried again by itself".to_owned())
             }
@@ -181,7 +184,10 @@ impl ServerError {
                 false
             }
             Self::Remote(RemoteError::Rename(_) | RemoteError::Client(_)) => false,
-            Self::Remote(RemoteError::Silent { .. } | RemoteError::Server(_)) => true,
+            // A name may lead elsewhere later.
+            Self::Remote(
+                RemoteError::Silent { .. } | RemoteError::Server(_) | RemoteError::Address { .. },
+            ) => true,
         }
     }
 }

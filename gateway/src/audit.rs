@@ -10,6 +10,7 @@ mod grants;
 use serde::Serialize;
 use toolgate_runtime::artifact::Reference;
 use toolgate_runtime::docker::{DockerOptions, Lifetime};
+use toolgate_runtime::remote::RemoteOptions;
 
 use crate::config::{BackendChoice, ServerConfig};
 
@@ -77,7 +78,10 @@ pub fn audit(server: &ServerConfig) -> Vec<Finding> {
     if let Some(options) = image {
         container(options, &mut found);
     }
-    grants::audit(&server.policy.grants, image.is_some(), &mut found);
+    match &server.remote {
+        Some(remote) => found.extend(elsewhere(remote)),
+        None => grants::audit(&server.policy.grants, image.is_some(), &mut found),
+    }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
 }
@@ -100,6 +104,14 @@ fn component(component: &Reference) -> Option<Finding> {
     let change =
         format!("component = \"{component}@sha256:…\", with the manifest digest that `toolgate pull` shows");
     (!is_pinned).then(|| Finding::new(Severity::Medium, what, change))
+}
+
+/// What it does is not ours to look at; how it is reached is.
+fn elsewhere(remote: &RemoteOptions) -> Option<Finding> {
+    let place = &remote.place;
+    let what = "who is between here and there reads and changes what is asked and answered, secrets included";
+    let change = format!("url = \"{}\", if it speaks TLS", place.url().replacen("http://", "https://", 1));
+    (!place.is_private_way()).then(|| Finding::new(Severity::Medium, what, change))
 }
 
 fn container(options: &DockerOptions, found: &mut Vec<Finding>) {

@@ -123,7 +123,7 @@ component = \"file:absent.wasm\"
 [servers.container]
 image = \"mcp/fetch:1.2\"
 [servers.far]
-backend = \"remote\"
+url = \"http://127.0.0.1:1/mcp\"
 [servers.garbage]
 component = \"file:garbage.wasm\"
 [servers.module]

@@ -72,7 +72,9 @@ fn the_reference_leaves_no_key_out() {
 
 /// The lines of a section, and of those that are it of another server: some keys rule others out.
 fn keys_of_all_like(section: &str, full: &str) -> String {
-    let kind = |name: &str| name.replace("servers.docker", "servers.fetch");
+    let kind = |name: &str| {
+        name.replace("servers.docker", "servers.fetch").replace("servers.elsewhere", "servers.fetch")
+    };
     let wanted = section.trim_start_matches('[').split(']').next().map(kind);
     let full = format!("\n{full}");
     let sections = full.split("\n[").filter_map(|text| text.split_once(']'));

@@ -117,3 +117,17 @@ env = { PASSWORD = "x", SECRET = "y" }
     assert_eq!(score(&found), 0);
     assert!(found.iter().all(|finding| !finding.change.is_empty()));
 }
+
+#[test]
+fn of_a_server_elsewhere_the_way_there_is_looked_at() {
+    for (url, is_found) in [
+        ("https://mcp.example.com/mcp", false),
+        ("http://127.0.0.1:8080/mcp", false),
+        ("http://mcp.internal/mcp @10.0.0.0/8", true),
+    ] {
+        let found = findings(&format!("[servers.a]\nurl = \"{url}\"\n"));
+        let change = found.first().map(|finding| finding.change.as_str());
+        let expected = "url = \"https://mcp.internal/mcp\", if it speaks TLS";
+        assert_eq!((found.len(), change), (usize::from(is_found), is_found.then_some(expected)), "{url}");
+    }
+}

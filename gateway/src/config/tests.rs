@@ -180,7 +180,14 @@ fn every_key_of_a_server_is_read() {
     assert_eq!(config.servers["local"].source(), "file:/etc/toolgate/local.wasm");
     assert_eq!(config.servers["layout"].source(), "oci-layout:/etc/toolgate/tools:clock");
     assert_eq!(config.servers["container"].backend, BackendChoice::Docker);
-    assert_eq!(config.servers["elsewhere"].backend, BackendChoice::Remote);
+    let elsewhere = &config.servers["elsewhere"];
+    assert_eq!(
+        (elsewhere.backend, elsewhere.source()),
+        (BackendChoice::Remote, "https://mcp.example.com/mcp".to_owned())
+    );
+    let remote = elsewhere.remote.as_ref().unwrap();
+    assert_eq!((&remote.headers["x-team"], remote.start.as_secs()), (&"search".parse().unwrap(), 7));
+    assert_eq!(elsewhere.policy.grants.secrets().len(), 1);
 }
 
 #[test]

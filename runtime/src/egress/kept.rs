@@ -130,6 +130,9 @@ fn failed(error: &reqwest::Error) -> EgressError {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
+    if let Some(EgressError::Address { host, ip }) = innermost.downcast_ref() {
+        return EgressError::Address { host: host.clone(), ip: *ip };
+    }
     EgressError::Exchange(if error.is_timeout() && error.is_connect() {
         "connecting took too long".to_owned()
     } else {

@@ -1,5 +1,6 @@
 //! Why a server elsewhere does not serve, and why a request to it has no answer.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,6 +16,14 @@ pub enum RemoteError {
     /// There can be no client for it.
     #[error("it can't be asked: {0}")]
     Client(#[from] EgressError),
+    /// Its name leads to an address that is neither public nor named.
+    #[error("{host} resolves to {ip}, which is neither public nor named")]
+    Address {
+        /// Its host.
+        host: String,
+        /// The first address that was refused.
+        ip: IpAddr,
+    },
     /// It says nothing.
     #[error("it did not answer within {} s", .after.as_secs())]
     Silent {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::policy::{GrantError, Grants, HttpGrant, Networks, Target};
+use crate::policy::{GrantError, Grants, Host, HttpGrant, Networks, Scheme, Target};
 
 /// A URL that is named by the operator: `https://mcp.example.com/mcp`, `http://10.1.2.3:8080/mcp`, or
 /// `https://mcp.internal/mcp @10.0.0.0/8` with the private addresses that its name may have.
@@ -53,6 +53,13 @@ impl Place {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether nobody reads along on the way there: by TLS, or since it does not leave this machine.
+    #[must_use]
+    pub fn is_private_way(&self) -> bool {
+        let is_loopback = matches!(self.target.host(), Host::Ip(ip) if ip.is_loopback());
+        self.target.scheme() == Scheme::Https || is_loopback
     }
 
     /// What a policy for it has: requests there, and nothing else.

@@ -18,7 +18,7 @@ use super::link::{AROUND, Link};
 use super::place::Place;
 use super::sessions::Sessions;
 use crate::account::Account;
-use crate::egress::Egress;
+use crate::egress::{Egress, EgressError};
 use crate::events::Backend;
 use crate::held::{self, Held, Running, Step};
 use crate::notice::{self, Level, Notices};
@@ -293,6 +293,9 @@ async fn begin(link: Arc<Link>, listener: &Arc<dyn Listener>) -> Result<(Line, G
             if let Ok(can) = discovered(&answer) {
                 return Ok((line, can));
             }
+        }
+        Err(Unsent::Fault(Fault::Network(EgressError::Address { host, ip }))) => {
+            return Err(RemoteError::Address { host, ip });
         }
         // It can't be reached, whatever it speaks.
         Err(Unsent::Fault(fault @ (Fault::Network(_) | Fault::Secret(_) | Fault::Open(_)))) => {

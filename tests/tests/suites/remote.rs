@@ -191,7 +191,8 @@ async fn a_name_that_leads_to_a_private_address_needs_that_address_named() {
     let server = Official::start(&fixtures(), Speaks::All, 0).await;
     let url = format!("http://localhost:{}/mcp", server.port());
     let gateway = Gateway::start(&site(&url)).await;
-    gateway.logged("which is neither public nor named by the grant").await;
+    gateway.logged("which is neither public nor named").await;
+    gateway.logged("name the address").await;
     let gateway = Gateway::start(&site(&format!("{url} @127.0.0.1,::1"))).await;
     assert_eq!(gateway.client_of("far").list().await.len(), 3);
 }
