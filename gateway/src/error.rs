@@ -39,6 +39,9 @@ pub enum Error {
     /// A protocol revision that is not spoken here.
     #[error("unsupported protocol version: {0}")]
     UnsupportedVersion(String),
+    /// A client of a revision from before those that are spoken here.
+    #[error("revision {0} of MCP is not spoken here: use a client of 2025-03-26 or later")]
+    Outdated(String),
     /// A request of a session-based revision without its session.
     #[error("no Mcp-Session-Id header: send initialize first, then the id it returned")]
     SessionMissing,
@@ -175,6 +178,7 @@ impl Error {
             | Self::Unknown(_)
             | Self::HeaderMismatch(_)
             | Self::UnsupportedVersion(_)
+            | Self::Outdated(_)
             | Self::SessionMissing
             | Self::SessionUnknown(_)
             | Self::EventUnknown(_)
@@ -218,7 +222,7 @@ impl Error {
             ) => "unknown-resource",
             Self::Failed(error) => error.code(),
             Self::HeaderMismatch(_) => "header-mismatch",
-            Self::UnsupportedVersion(_) => "unsupported-version",
+            Self::UnsupportedVersion(_) | Self::Outdated(_) => "unsupported-version",
             Self::SessionMissing => "session-missing",
             Self::SessionUnknown(_) => "session-unknown",
             Self::EventUnknown(_) => "event-unknown",

@@ -72,6 +72,8 @@ pub fn wire(error: &Error, revision: Option<Revision>) -> Wire {
         Error::HeaderMismatch(_) => Wire::new(400, -32020),
         Error::MissingCapability(_) => Wire::new(if stateless { 400 } else { 200 }, -32021),
         Error::UnsupportedVersion(_) => Wire::new(400, -32022),
+        // As revisions of its time have it.
+        Error::Outdated(_) => Wire::new(200, -32602),
         Error::SessionMissing => Wire::new(400, -32600),
         Error::SessionUnknown(_) => Wire::new(404, 404),
         // Not 404, by which a client takes its session to have ended.
@@ -145,7 +147,7 @@ pub fn error_object(error: &Error, code: i32) -> Vec<u8> {
 /// What an error says besides, JSON text.
 fn data(error: &Error) -> Option<Cow<'_, str>> {
     match error {
-        Error::UnsupportedVersion(requested) => {
+        Error::UnsupportedVersion(requested) | Error::Outdated(requested) => {
             let requested = serde_json::Value::from(requested.as_str());
             Some(format!(r#"{{"supported":{SUPPORTED},"requested":{requested}}}"#).into())
         }

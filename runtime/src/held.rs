@@ -13,13 +13,16 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::peer::{Asked, ClientCapabilities};
+use crate::peer::{Asked, ClientCapabilities, MAX_WAITING};
 use crate::sandbox::{CallError, Lease, Questions, Waiting};
 
 /// How long a client may take to come back.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// How long after a question others of the same moment are waited for.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// Calls of one server that are held. Against containers and memory held by clients that never come back.
 const MAX_HELD: usize = 64;
@@ -62,7 +65,10 @@ impl<P: Place> Running<P> {
                 Some(asked) = self.questions.recv() => asked,
             };
             self.take(asked, able);
-            while let Ok(asked) = self.questions.try_recv() {
+            // What is asked at once need not come in one piece.
+            while self.asked.len() < MAX_WAITING
+                && let Ok(Some(asked)) = timeout(TOGETHER, self.questions.recv()).await
+            {
                 self.take(asked, able);
             }
             if !self.asked.is_empty() {

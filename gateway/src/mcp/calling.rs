@@ -122,9 +122,14 @@ impl Calling {
         let Self { mut call, revision, asking, .. } = self;
         let able = asking.as_ref().map(|asking| asking.capabilities).unwrap_or_default();
         match as_task(gateway, principal, &call, able).filter(|_| revision.is_stateless()) {
-            Some(AsTask::Begin { output }) => {
+            Some(AsTask::Begin { output, is_required }) => {
                 let rounds = Rounds { call, capabilities: able, revision, output };
-                return tasks::begin(gateway, principal, rounds).map(Answer::Written);
+                match tasks::begin(gateway, principal, rounds) {
+                    Ok(begun) => return Ok(Answer::Written(begun)),
+                    Err((error, _)) if is_required => return Err(error),
+                    // There is no room for it, so its client waits.
+                    Err((_, rounds)) => call = rounds.call,
+                }
             }
             Some(AsTask::Missing) => return Err(Error::MissingCapability(ClientCapabilities::tasks())),
             None => {}
@@ -276,7 +281,7 @@ impl Asking {
 /// What becomes of a call whose tool is for tasks.
 enum AsTask {
     /// It goes on as one, with a result of so many bytes.
-    Begin { output: u64 },
+    Begin { output: u64, is_required: bool },
     /// Its client knows nothing of such, and it can't be anything else.
     Missing,
 }
@@ -294,7 +299,8 @@ fn as_task(
     }
     // Some ask first what they need, while their client waits.
     let is_asking = support.asks_first && call.dialogue.responses.is_none();
-    (!is_asking).then_some(AsTask::Begin { output })
+    let is_required = support.is_required;
+    (!is_asking).then_some(AsTask::Begin { output, is_required })
 }
 
 /// What a client can do, without what the gateway does for its servers.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 use toolgate_runtime::sandbox::{CallError, Content, Outcome, Tool};
 
 use super::answer::{Answer, Conversation};
@@ -142,6 +143,9 @@ impl Finding {
     }
 }
 
+/// Searches at a time, whoever still waits for them. Against clients that search and go away.
+static TURNS: Semaphore = Semaphore::const_new(4);
+
 async fn find(
     catalog: Arc<Catalog>,
     view: View,
@@ -154,7 +158,9 @@ async fn find(
         return Err(CallError::Unavailable(format!("server {name:?} is not ready")));
     }
     // Among thousands of tools it takes longer than the event loop is to be kept from others.
+    let turn = TURNS.acquire().await.map_err(|error| CallError::Internal(error.to_string()))?;
     let found = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         written(&catalog.find(&view, principal.servers(), &query, limit))
     });
     let (json, count) = found.await.map_err(|error| CallError::Internal(error.to_string()))?;

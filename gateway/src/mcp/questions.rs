@@ -1,6 +1,7 @@
 //! The questions of a server, read: what is asked, and what a client must be able to do for that.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -52,6 +53,10 @@ pub fn read(requests: &RawValue) -> Result<Vec<Question<'_>>, CallError> {
         serde_json::from_str(requests.get()).map_err(|error| nonsense(error.to_string()))?;
     if members.len() > MAX_QUESTIONS {
         return Err(nonsense(format!("there are {} of at most {MAX_QUESTIONS}", members.len())));
+    }
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = members.iter().find(|(name, _)| !names.insert(name.as_ref())) {
+        return Err(nonsense(format!("two are named {twice:?}")));
     }
     let questions = members.into_iter().map(|(name, request)| question(name, request));
     questions.collect::<Result<_, _>>().map_err(nonsense)

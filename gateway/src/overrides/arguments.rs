@@ -118,8 +118,9 @@ impl Mapping {
                 || name.strip_suffix(CUT).is_some_and(|begin| !begin.is_empty() && own.starts_with(begin))
         };
         if self.fixed.iter().any(|(own, _)| is(own)) {
+            // What does not fit may be repeated in the text, and is not for the log.
             return CallError::Internal(format!(
-                "the `value` of an override does not fit its parameter: {text}"
+                "the `value` that an override gives to {name:?} does not fit that parameter"
             ));
         }
         let shown = self.renamed.iter().find(|(_, own)| is(own)).map(|(shown, _)| escaped(shown));

@@ -1,8 +1,8 @@
 //! Connections to one place that are kept for the next request there: to a server that the operator has named, and not
 //! to what a guest asks for, so there is nobody to be kept apart.
 //!
-//! All else is as with [`Egress::send`]: addresses are judged at each connection, redirects are not followed, secrets
-//! are added last and hidden in what comes back. How long an answer may take is for whoever asks.
+//! As with [`Egress::send`] addresses are judged at each connection, redirects are not followed, and secrets are added last
+//! and hidden in what comes back. How long an answer may take, and how much of its body is read, is for whoever asks.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -21,8 +21,9 @@ use crate::secret::Mask;
 /// Connections without a request that are kept. Calls of one server come in crowds.
 const MAX_IDLE: usize = 32;
 
-/// How long one is kept. Servers and proxies between end them after a minute or so.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long one is kept. Some servers end them after five seconds, and a request that meets such an end can't be sent
+/// again.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// A place, and the connections to it.
 pub(crate) struct Kept {

@@ -111,7 +111,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Message> {
 }
 
 /// The error of a message that answers with one and names no request, as whoever could not read it does.
-pub(super) fn refused(message: &[u8]) -> Option<Refusal> {
+pub(crate) fn refused(message: &[u8]) -> Option<Refusal> {
     #[derive(Deserialize)]
     struct Refused {
         #[serde(default)]

@@ -26,6 +26,6 @@ pub use asked::{Asked, MAX_WAITING, Questions};
 pub use capabilities::ClientCapabilities;
 pub use conversation::Conversation;
 pub use message::{Notification, Refusal};
-pub(crate) use news::News;
+pub(crate) use news::{MAX_URI, News};
 pub use request::{Besides, Reference, Request, Wanted};
 pub use session::{Ended, Listener, Listening, RequestError, Session};

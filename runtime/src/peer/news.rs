@@ -19,7 +19,7 @@ const CHANGED: [&str; 3] = [
 const UPDATED: &str = "notifications/resources/updated";
 
 /// Bytes of a resource's URI. Against memory filled by a server that makes them up.
-const MAX_URI: usize = 4096;
+pub(crate) const MAX_URI: usize = 4096;
 
 /// Changes that wait to be told. Against the same; who is slow misses some.
 const MAX_UPDATES: usize = 256;

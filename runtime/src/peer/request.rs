@@ -69,15 +69,6 @@ impl Wanted {
         };
         Request { method, params, besides }
     }
-
-    /// What it is asked for by, where proxies are to know that (2026-07-28, `Mcp-Name`).
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Tool(name) | Self::Prompt(name) | Self::Resource(name) => Some(name),
-            Self::Subscription(_) | Self::Completion(_) => None,
-        }
-    }
 }
 
 impl Request {

@@ -1,5 +1,6 @@
-//! A circuit breaker: where a server fails again and again, calls are refused at once, in place of each waiting for its
-//! own failure. Then the server is no longer offered, and whoever tries it anew begins with another breaker.
+//! A circuit breaker: where a server fails again and again, calls are refused at once, in place of each trying for itself.
+//! Then the server is no longer offered, and whoever tries it anew begins with another breaker. One that takes requests
+//! and says nothing is not known from one whose tools take their time: that is for deadlines.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,11 +1,11 @@
 //! One request and its answer: a message, or a stream of events that ends with one (spec: Streamable HTTP).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
@@ -13,9 +13,9 @@ use super::error::Fault;
 use super::line::SESSION;
 use super::link::Link;
 use crate::egress::Pieces;
-use crate::peer::Refusal;
 use crate::peer::single::{Single, Taken};
 use crate::peer::sse::Events;
+use crate::peer::{Refusal, message};
 
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -31,14 +31,14 @@ pub(super) type Answer = Result<Box<RawValue>, Refusal>;
 
 /// A request on its way.
 pub(super) struct Exchange<'a> {
-    pub(super) link: &'a Link,
+    pub(super) link: &'a Arc<Link>,
     /// Headers of its conversation, and of the request.
     pub(super) head: HeaderMap,
     pub(super) single: Single,
+    /// Whether it is one of a session, where the server may ask, and a stream that broke can be gone on with.
+    pub(super) is_session: bool,
     /// Bytes that a message may have.
     pub(super) limit: usize,
-    /// Sends an answer of ours to what the server asked.
-    pub(super) reply: &'a (dyn Fn(Vec<u8>) + Send + Sync),
 }
 
 impl Exchange<'_> {
@@ -49,8 +49,7 @@ impl Exchange<'_> {
     pub(super) async fn run(&mut self, message: Bytes) -> Result<(HeaderMap, Answer), Fault> {
         let response = self.link.post(self.head.clone(), message).await?;
         let (head, mut body) = response.into_parts();
-        let is_session = self.head.contains_key(&SESSION);
-        if head.status == StatusCode::NOT_FOUND && is_session {
+        if head.status == StatusCode::NOT_FOUND && self.head.contains_key(&SESSION) {
             return Err(Fault::Expired);
         }
         let answer = match media_type(&head.headers) {
@@ -74,7 +73,7 @@ impl Exchange<'_> {
         if let Some(answer) = self.take(&whole) {
             return Ok(answer);
         }
-        match refusal(&whole) {
+        match message::refused(&whole) {
             Some(refusal) if !status.is_success() => Ok(Err(refusal)),
             _ if !status.is_success() => Err(Fault::Status(status)),
             _ => Err(Fault::Nonsense("its response holds no answer to the request".to_owned())),
@@ -88,7 +87,7 @@ impl Exchange<'_> {
             match self.events(&mut events, &mut body).await {
                 Ok(Some(answer)) => return Ok(answer),
                 // It broke, or was ended by the server to be asked for later.
-                Ok(None) | Err(Fault::Network(_)) if !events.last_id().is_empty() => {}
+                Ok(None) | Err(Fault::Network(_)) if self.is_session && !events.last_id().is_empty() => {}
                 Ok(None) => return Err(Fault::Nonsense("its stream ended before the answer".to_owned())),
                 Err(fault) => return Err(fault),
             }
@@ -97,7 +96,11 @@ impl Exchange<'_> {
             let last = HeaderValue::from_bytes(events.last_id());
             head.insert(LAST_EVENT, last.map_err(|error| Fault::Nonsense(error.to_string()))?);
             let response = self.link.get(head).await?;
-            body = streamed(response)?;
+            // Its request was taken, and is not to be sent again.
+            body = streamed(response).map_err(|fault| match fault {
+                Fault::Expired => Fault::Nonsense("it forgot the stream that was to answer".to_owned()),
+                other => other,
+            })?;
             events = events.resumed();
         }
         Err(Fault::Nonsense(format!("it ended {MAX_STREAMS} streams before the answer")))
@@ -129,10 +132,14 @@ impl Exchange<'_> {
         match self.single.take(message) {
             Taken::Answer(answer) => Some(answer),
             Taken::Reply(reply) => {
-                (self.reply)(reply);
+                if self.is_session {
+                    self.link.post_beside(self.head.clone(), reply);
+                }
                 None
             }
-            Taken::Heard | Taken::Noise => None,
+            // Who could not read a request does not know its id.
+            Taken::Noise => message::refused(message).map(Err),
+            Taken::Heard => None,
         }
     }
 }
@@ -149,18 +156,11 @@ pub(super) fn streamed(response: Response<Pieces>) -> Result<Pieces, Fault> {
     }
 }
 
-/// An error that names no request, as servers send that did not read so far.
-fn refusal(body: &[u8]) -> Option<Refusal> {
-    #[derive(Deserialize)]
-    struct Refused {
-        error: Refusal,
-    }
-    serde_json::from_slice::<Refused>(body).ok().map(|refused| refused.error)
-}
-
 fn media_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    let known = ["application/json", "text/event-stream"];
+    known.into_iter().find(|known| kind.eq_ignore_ascii_case(known)).unwrap_or(kind)
 }
 
 /// Of a server's words what a line can hold.

@@ -26,7 +26,7 @@ pub(super) struct Established {
 /// # Errors
 /// See [`ClientError`].
 pub(super) async fn shake_hands(
-    link: &Link,
+    link: &Arc<Link>,
     listener: &Arc<dyn Listener>,
 ) -> Result<Established, ClientError> {
     let handshake = Handshake { link, listener, head: Mutex::default() };
@@ -37,7 +37,7 @@ pub(super) async fn shake_hands(
 
 /// The conversation as long as there is no session.
 struct Handshake<'a> {
-    link: &'a Link,
+    link: &'a Arc<Link>,
     listener: &'a Arc<dyn Listener>,
     head: Mutex<HeaderMap>,
 }
@@ -51,9 +51,9 @@ impl Conversation for Handshake<'_> {
             link: self.link,
             head: HeaderMap::new(),
             single: Single::new(ID, listening, Arc::clone(self.listener)),
+            // Before it has begun there is nobody to be asked.
+            is_session: false,
             limit: self.link.limit_of(method),
-            // Before a session there is nobody to be asked.
-            reply: &drop,
         };
         let (headers, answer) = exchange.run(message.into()).await?;
         let result = answer?;

@@ -1,14 +1,13 @@
 //! A conversation with a server elsewhere: without a session, where each request says all (2026-07-28), or in one that
 //! begins with the first request, and again where the server has ended it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Turn, watch};
 use tokio::time::timeout;
 
@@ -20,7 +19,9 @@ use crate::notice::{Level, Notices};
 use crate::peer::client::{self, ClientError};
 use crate::peer::single::{Calls, Single};
 use crate::peer::stateless::REVISION;
-use crate::peer::{Asked, Conversation, Ended, Listener, Listening, Request, RequestError, header, message};
+use crate::peer::{
+    Conversation, Ended, Listener, Listening, Notification, Request, RequestError, header, message,
+};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const VERSION: HeaderName = HeaderName::from_static(header::PROTOCOL_VERSION);
@@ -29,6 +30,10 @@ const METHOD: HeaderName = HeaderName::from_static(header::METHOD);
 /// How long a call waits for that stream. Most servers have it at once, or say that they have none.
 const HEARD: Duration = Duration::from_secs(1);
 
+/// How long a session may take to begin. Against a server that takes connections and says nothing, behind which all calls
+/// would wait.
+const BEGINS: Duration = Duration::from_secs(20);
+
 /// A conversation.
 pub(super) struct Line {
     pub(super) link: Arc<Link>,
@@ -36,6 +41,8 @@ pub(super) struct Line {
     ids: AtomicU64,
     /// Those under way, for what is told and asked besides their own streams.
     calls: Calls,
+    /// Whether it is of several callers.
+    pub(super) is_shared: bool,
     /// Whether it was seen if the server has a stream for what it tells besides.
     pub(super) listens: watch::Sender<bool>,
     /// `None` without sessions.
@@ -49,6 +56,8 @@ struct Session {
     turn: Turn<()>,
     /// From which level on the server logs.
     level: Mutex<Option<Level>>,
+    /// Whether there was one before.
+    began: AtomicBool,
 }
 
 impl Line {
@@ -57,9 +66,11 @@ impl Line {
         Self::of(link, listener, None)
     }
 
-    /// One in a session, which is yet to begin.
-    pub(super) fn in_session(link: Arc<Link>, listener: Arc<dyn Listener>) -> Self {
-        Self::of(link, listener, Some(Session::default()))
+    /// One in a session, which is yet to begin; of one caller's session, or of all who have none.
+    pub(super) fn in_session(link: Arc<Link>, listener: Arc<dyn Listener>, is_shared: bool) -> Self {
+        let mut line = Self::of(link, listener, Some(Session::default()));
+        line.is_shared = is_shared;
+        line
     }
 
     fn of(link: Arc<Link>, listener: Arc<dyn Listener>, session: Option<Session>) -> Self {
@@ -68,6 +79,7 @@ impl Line {
             listener,
             ids: AtomicU64::new(1),
             calls: Calls::default(),
+            is_shared: true,
             listens: watch::Sender::new(false),
             session,
         }
@@ -90,7 +102,11 @@ impl Line {
         if let Some(established) = lock(&session.established).clone() {
             return Ok(Some(established));
         }
-        let established = Arc::new(shake_hands(&self.link, &self.listener).await?);
+        let begun = timeout(BEGINS, shake_hands(&self.link, &self.listener)).await;
+        let established = Arc::new(begun.map_err(|_| silent())??);
+        if session.began.swap(true, Ordering::Relaxed) {
+            self.missed();
+        }
         *lock(&session.level) = None;
         *lock(&session.established) = Some(Arc::clone(&established));
         Ok(Some(established))
@@ -105,9 +121,11 @@ impl Line {
         }
     }
 
-    /// A stream that brings what is told and asked besides.
+    /// A stream that brings what is told and asked besides. Where several callers share the session nobody could tell
+    /// whose call that is about, and whose user is to be asked.
     pub(super) fn beside(&self) -> Single {
-        Single::beside(self.calls.clone(), Arc::clone(&self.listener))
+        let calls = if self.is_shared { Calls::default() } else { self.calls.clone() };
+        Single::beside(calls, Arc::clone(&self.listener))
     }
 
     /// Has the server log what a caller wants to hear, if it does not yet.
@@ -125,22 +143,19 @@ impl Line {
         }
     }
 
-    /// Answers what the server asked, without waiting for whether that arrives.
-    pub(super) fn answer(self: &Arc<Self>, asked: &Asked, answer: Result<&RawValue, &str>) {
-        self.reply(match answer {
-            Ok(result) => message::result(asked.id(), result),
-            Err(why) => message::refusal(asked.id(), why),
-        });
+    /// What was told may have been told to nobody: lists may be others now.
+    pub(super) fn missed(&self) {
+        const CHANGED: &str = "notifications/tools/list_changed";
+        // Of the others each would have all asked for again.
+        if !self.is_shared {
+            return;
+        }
+        self.listener.notified(&Notification { method: CHANGED.to_owned(), params: None });
     }
 
-    /// Sends a message that no answer comes to.
-    pub(super) fn reply(&self, message: Vec<u8>) {
-        let established = self.session.as_ref().and_then(|session| lock(&session.established).clone());
-        let head = established.map(|established| established.head.clone()).unwrap_or_default();
-        let link = Arc::clone(&self.link);
-        // Nothing is to be told any more where the runtime has ended.
-        let Ok(runtime) = Handle::try_current() else { return };
-        runtime.spawn(async move { drop(link.post(head, message.into()).await) });
+    /// Its session, where it has one that began.
+    pub(super) fn current(&self) -> Option<Arc<Established>> {
+        self.session.as_ref().and_then(|session| lock(&session.established).clone())
     }
 
     /// Sends a request and waits for its answer; begins another session where the server has ended this one.
@@ -151,7 +166,7 @@ impl Line {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let progress = listening.notices.as_ref().is_some_and(Notices::progress);
         self.calls.add(id, listening.clone());
-        let mut waiting = Waiting { line: self, id, is_sent: false };
+        let mut waiting = Waiting { line: self, id, established: None, is_sent: false };
         let mut single = Single::new(id, listening, Arc::clone(&self.listener));
         let (method, mut own) = (request.method, request.besides.headers.clone());
         if self.is_stateless() {
@@ -163,14 +178,16 @@ impl Line {
         let mut again = true;
         loop {
             let established = self.established().await?;
+            waiting.established.clone_from(&established);
             let mut head = established.as_ref().map(|known| known.head.clone()).unwrap_or_default();
             head.extend(own.clone());
-            let reply = |message| self.reply(message);
             let limit = self.link.limit_of(method);
-            let mut exchange = Exchange { link: &self.link, head, single, limit, reply: &reply };
+            let is_session = established.is_some();
+            let mut exchange = Exchange { link: &self.link, head, single, is_session, limit };
             waiting.is_sent = established.is_some();
             let answer = exchange.run(message.clone()).await;
-            waiting.is_sent = false;
+            // Where it is still at work, it is told.
+            waiting.is_sent = matches!(answer, Err(Fault::TooLong { .. } | Fault::Nonsense(_)));
             match (answer, established) {
                 (Err(Fault::Expired), Some(ended)) if again => {
                     self.forget(&ended);
@@ -182,6 +199,11 @@ impl Line {
             }
         }
     }
+}
+
+fn silent() -> ClientError {
+    let why = format!("it did not answer within {} s", BEGINS.as_secs());
+    ClientError::Request { method: "initialize", cause: Ended::Gone(why).into() }
 }
 
 /// Why a request has no answer.
@@ -209,7 +231,6 @@ impl From<Unsent> for RequestError {
     fn from(unsent: Unsent) -> Self {
         match unsent {
             Unsent::Fault(fault) => fault.into(),
-            Unsent::Session(ClientError::Request { cause, .. }) => cause,
             Unsent::Session(other) => Self::Ended(Ended::Gone(other.to_string())),
         }
     }
@@ -221,7 +242,8 @@ impl Conversation for Line {
     }
 
     async fn tell(&self, method: &'static str, params: &'static str) {
-        self.reply(message::notification(method, params));
+        let head = self.current().map(|known| known.head.clone()).unwrap_or_default();
+        self.link.post_beside(head, message::notification(method, params));
     }
 }
 
@@ -230,15 +252,17 @@ impl Conversation for Line {
 struct Waiting<'a> {
     line: &'a Line,
     id: u64,
+    established: Option<Arc<Established>>,
     is_sent: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.line.calls.remove(self.id);
-        if self.is_sent {
+        if let Some(established) = self.established.as_ref().filter(|_| self.is_sent) {
             let params = format!("{{\"requestId\":{}}}", self.id);
-            self.line.reply(message::notification("notifications/cancelled", &params));
+            let withdrawn = message::notification("notifications/cancelled", &params);
+            self.line.link.post_beside(established.head.clone(), withdrawn);
         }
     }
 }
@@ -247,10 +271,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         let established = self.session.as_ref().and_then(|session| lock(&session.established).take());
         let Some(established) = established.filter(|known| known.head.contains_key(&SESSION)) else { return };
-        if let Ok(runtime) = Handle::try_current() {
-            let link = Arc::clone(&self.link);
-            runtime.spawn(async move { link.delete(&established.head).await });
-        }
+        self.link.delete(established.head.clone());
     }
 }
 

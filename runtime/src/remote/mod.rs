@@ -1,6 +1,6 @@
 //! Servers elsewhere, spoken to over Streamable HTTP in the revisions with sessions and in the one without.
 //!
-//! `server` the sandbox · `line` the conversation, with `era` and `handshake` how it begins and `exchange` one request
+//! `server` the sandbox · `line` the conversation, `handshake` how its session begins and `exchange` one request
 //! and its answer · `sessions` which conversation a call has · `watch` what the server tells unasked ·
 //! `link` HTTP to one place, with `breaker` · `place` where that is · `error` what goes wrong
 

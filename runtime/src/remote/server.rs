@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use http::HeaderMap;
 use serde_json::value::RawValue;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::{sleep, timeout, timeout_at};
 
 use super::breaker::Breaker;
 use super::error::{Fault, RemoteError};
+use super::handshake::Established;
 use super::line::{Line, Unsent};
-use super::link::{AROUND, Link};
+use super::link::{AROUND, Link, MAX_BESIDES};
 use super::place::Place;
 use super::sessions::Sessions;
 use crate::account::Account;
@@ -29,7 +30,7 @@ use crate::peer::request::{quoted, trace};
 use crate::peer::stateless::{Answered, Ask, Terms, answered, discovered, meta};
 use crate::peer::{
     Asked, Besides, ClientCapabilities, Conversation as _, Ended, Listener, Listening, MAX_WAITING, News,
-    Notification, Request, RequestError, Wanted,
+    Notification, Request, RequestError, Wanted, message,
 };
 use crate::policy::Policy;
 use crate::sandbox::{
@@ -101,12 +102,20 @@ impl Listener for Heard {
     fn noise(&self, _: &[u8]) {}
 }
 
-/// Where a call runs: in a conversation.
-struct Seat(Arc<Line>);
+/// Where a call runs: in a conversation, in the session that it had when it began.
+struct Seat(Arc<Line>, Option<Arc<Established>>);
 
 impl held::Place for Seat {
     fn answer(&self, asked: &Asked, answer: Result<&RawValue, &str>) {
-        self.0.answer(asked, answer);
+        let Self(line, Some(session)) = self else { return };
+        // Another session has questions of its own under the same ids.
+        if line.current().is_some_and(|current| Arc::ptr_eq(&current, session)) {
+            let message = match answer {
+                Ok(result) => message::result(asked.id(), result),
+                Err(why) => message::refusal(asked.id(), why),
+            };
+            line.link.post_beside(session.head.clone(), message);
+        }
     }
 }
 
@@ -124,6 +133,7 @@ impl RemoteServer {
             grants: policy.grants,
             headers,
             breaker: Breaker::default(),
+            besides: Arc::new(Semaphore::new(MAX_BESIDES)),
             output,
         });
         let news = Arc::<News>::default();
@@ -231,7 +241,11 @@ impl Own {
     async fn begin(self: &Arc<Self>, wanted: Wanted, invocation: &Invocation) -> Running<Seat> {
         let line = match wanted {
             // What is told of a resource comes by the stream of this one.
-            Wanted::Subscription(_) => self.sessions.line(None),
+            Wanted::Subscription(ref uri) => {
+                // One that is too long, its server may refuse.
+                drop(self.sessions.watched.add(uri));
+                self.sessions.line(None)
+            }
             _ => self.sessions.line(invocation.session),
         };
         if let Some(notices) = &invocation.notices {
@@ -241,10 +255,12 @@ impl Own {
         let listening = Listening { notices: invocation.notices.clone(), questions: Some(asks) };
         let along = besides(&line, &invocation.dialogue, None);
         let (own, arguments) = (Arc::clone(self), invocation.arguments.clone());
-        let seat = Arc::clone(&line);
+        // One that can't begin is told by the request.
+        let session = line.established().await.ok().flatten();
+        let seat = Seat(Arc::clone(&line), session);
         let answer = Box::pin(async move { own.ask(&line, &wanted, &arguments, along, listening).await });
         let _lease = Arc::clone(&invocation.lease);
-        Running { place: Seat(seat), answer, questions, asked: Vec::new(), _lease }
+        Running { place: seat, answer, questions, asked: Vec::new(), _lease }
     }
 
     async fn ask(
@@ -304,7 +320,7 @@ async fn begin(link: Arc<Link>, listener: &Arc<dyn Listener>) -> Result<(Line, G
         // Who speaks an older revision refuses in one way or another.
         Ok(Err(_)) | Err(_) => {}
     }
-    let line = Line::in_session(link, Arc::clone(listener));
+    let line = Line::in_session(link, Arc::clone(listener), true);
     let can = line.established().await?.map(|known| known.can.clone()).unwrap_or_default();
     Ok((line, can))
 }

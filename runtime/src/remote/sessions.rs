@@ -16,7 +16,7 @@ use crate::sandbox::SessionId;
 /// the other.
 const MAX_SESSIONS: usize = 256;
 
-/// After that time without a call a session is ended.
+/// A session that has been so long without a call is ended when another begins.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// The conversations with a server.
@@ -33,6 +33,13 @@ struct Own {
     line: Arc<Line>,
     used: Instant,
     _watch: Watch,
+}
+
+impl Own {
+    /// Whether a call runs in it, or waits for its client: besides this, and who watches, somebody has it.
+    fn is_busy(&self) -> bool {
+        Arc::strong_count(&self.line) > 2
+    }
 }
 
 impl Sessions {
@@ -52,7 +59,7 @@ impl Sessions {
         let ended = take_idle(&mut own, &session);
         let begin = || {
             let link = Arc::clone(&self.common.link);
-            let line = Arc::new(Line::in_session(link, Arc::clone(&self.listener)));
+            let line = Arc::new(Line::in_session(link, Arc::clone(&self.listener), false));
             let _watch = Watch::begin(&line, &self.watched, Besides::default());
             Own { line, used: Instant::now(), _watch }
         };
@@ -72,10 +79,11 @@ impl Sessions {
 
 /// Those without a call for long, and one more where there is no room for that session.
 fn take_idle(own: &mut HashMap<SessionId, Own>, session: &SessionId) -> Vec<Own> {
-    let idle: Vec<_> = own.iter().filter(|(_, own)| own.used.elapsed() > IDLE).map(|(id, _)| *id).collect();
+    let is_idle = |own: &Own| own.used.elapsed() > IDLE && !own.is_busy();
+    let idle: Vec<_> = own.iter().filter(|(_, own)| is_idle(own)).map(|(id, _)| *id).collect();
     let mut taken: Vec<_> = idle.iter().filter_map(|id| own.remove(id)).collect();
     if own.len() >= MAX_SESSIONS && !own.contains_key(session) {
-        let longest = own.iter().min_by_key(|(_, own)| own.used).map(|(id, _)| *id);
+        let longest = own.iter().min_by_key(|(_, own)| (own.is_busy(), own.used)).map(|(id, _)| *id);
         taken.extend(longest.and_then(|id| own.remove(&id)));
     }
     taken

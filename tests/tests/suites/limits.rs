@@ -163,7 +163,9 @@ async fn guest_output_goes_to_the_log_with_the_calls_id() {
     let (_site, gateway, client) = hostile("").await;
     let arguments = json!({ "to-stderr": true, "line": "a line for the operator", "count": 1 });
     client.call("print-lines", arguments).await;
-    let log = gateway.logged("a line for the operator").await;
+    gateway.logged("a line for the operator").await;
+    // The record of a call is written last.
+    let log = gateway.logged("\"outcome\"").await;
     let line = log.lines().find(|line| line.contains("a line for the operator")).unwrap();
     let id = field(line, "call");
     let record = log.lines().find(|line| line.contains("\"outcome\"") && line.contains(&id));

@@ -96,9 +96,9 @@ async fn the_client_of_a_task_may_go_away_and_come_back_with_its_answer() {
         }
     };
     let asked = tokio::time::timeout(Duration::from_secs(10), asked).await.unwrap();
-    assert_eq!(asked["inputRequests"]["confirm"]["params"]["message"], "Delete f?");
+    assert_eq!(asked["inputRequests"]["1-confirm"]["params"]["message"], "Delete f?");
     let answers =
-        json!({ "inputResponses": { "confirm": { "action": "accept", "content": { "confirm": true } } } });
+        json!({ "inputResponses": { "1-confirm": { "action": "accept", "content": { "confirm": true } } } });
     ask(&client, "tasks/update", task, answers).await;
     let told = end(&client, task).await;
     assert_eq!(told["result"]["content"][0]["text"], "Deleted f");

@@ -1,7 +1,7 @@
 //! Calls that go on while nobody waits for them (extension `io.modelcontextprotocol/tasks`): begun by a call of a tool
 //! that is for that, asked for by their ids, answered and cancelled so, and kept for a time with what came of them.
 //!
-//! A task belongs to the caller who began it; to all others it does not exist. It is in the memory of the replica that
+//! A task belongs to the caller who began it, with the rights of that time; to all others it does not exist. It is in the memory of the replica that
 //! runs it. Each round of it is a call as any other, with its record and limits.
 //!
 //! `task` one of them · `running` its rounds · `wire` what of it is told
@@ -13,14 +13,14 @@ mod tests;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 pub(super) use running::{Rounds, begin};
-use task::{Held, Task};
+use task::{Reserved, Task};
 
 use super::params::{Params, is_object, text};
 use crate::auth::Principal;
@@ -31,14 +31,15 @@ use toolgate_runtime::peer::ClientCapabilities;
 /// The name of the extension.
 pub const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
-/// How long a task is kept, counted from its beginning.
+/// How long a task is kept that waits or is over.
 const TTL: Duration = Duration::from_secs(60 * 60);
 
-/// Tasks that are kept, and of one caller. Against callers who begin one after the other.
+/// Tasks that are kept, and those of one owner that are not over. Against callers who begin one after the other.
 const MAX_TASKS: usize = 1024;
 const MAX_OF_ONE: usize = 128;
 
-/// Bytes that the results of all may take, set aside before each begins. Against the same with large results.
+/// Bytes that arguments, answers and results of all may take, set aside before each begins. Against the same with
+/// large ones.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// All tasks.
@@ -49,23 +50,22 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// A new one of that caller, whose result may have so many bytes.
+    /// A new one of that caller, for which so many bytes may be needed.
     ///
     /// # Errors
     /// [`Error::TasksFull`] where there are as many as may be.
-    fn add(&self, principal: &Principal, result: u64) -> Result<Arc<Task>, Error> {
-        let held = Held::take(&self.bytes, result, MAX_BYTES).ok_or(Error::TasksFull("results of tasks"))?;
-        let task = Arc::new(Task::new(principal.as_str(), TTL, held)?);
+    fn add(&self, principal: &Principal, bytes: u64) -> Result<Arc<Task>, Error> {
+        self.sweep();
+        let reserved = Reserved::take(&self.bytes, bytes.min(MAX_BYTES / 4), MAX_BYTES);
+        let reserved = reserved.ok_or(Error::TasksFull("as many results of tasks as may be"))?;
+        let task = Arc::new(Task::new(principal, TTL, reserved)?);
         let mut all = self.all();
-        let expired = all.extract_if(|_, task| task.is_expired()).collect::<Vec<_>>();
-        let own = all.values().filter(|task| task.is_of(principal.as_str())).count();
-        let is_full = all.len() >= MAX_TASKS || own >= MAX_OF_ONE;
-        if !is_full {
-            all.insert(task.id().to_owned(), Arc::clone(&task));
+        let under_way = all.values().filter(|task| task.occupies(principal)).count();
+        if all.len() >= MAX_TASKS || under_way >= MAX_OF_ONE {
+            return Err(Error::TasksFull("as many tasks as may be"));
         }
-        drop(all);
-        expired.iter().for_each(|(_, task)| task.cancel());
-        if is_full { Err(Error::TasksFull("tasks")) } else { Ok(task) }
+        all.insert(task.id().to_owned(), Arc::clone(&task));
+        Ok(task)
     }
 
     /// The task of that id, of that caller.
@@ -73,9 +73,16 @@ impl Tasks {
     /// # Errors
     /// [`Error::InvalidParams`] where there is none.
     fn get(&self, principal: &Principal, id: &str) -> Result<Arc<Task>, Error> {
-        let found = self.all().get(id).filter(|task| task.is_of(principal.as_str())).cloned();
-        let unknown = || Error::InvalidParams("there is no such task, or no more".to_owned());
-        found.filter(|task| !task.is_expired()).ok_or_else(unknown)
+        self.sweep();
+        let found = self.all().get(id).filter(|task| task.is_of(principal)).cloned();
+        found.ok_or_else(|| Error::InvalidParams("there is no such task, or no more".to_owned()))
+    }
+
+    /// Forgets what nobody came for in time.
+    fn sweep(&self) {
+        let expired: Vec<_> = self.all().extract_if(|_, task| task.is_expired()).collect();
+        // Not under the lock: it drops what runs.
+        expired.iter().for_each(|(_, task)| task.cancel());
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Task>>> {
@@ -105,7 +112,7 @@ pub(super) fn update(
     let responses = params.input_responses.filter(|raw| is_object(raw)).ok_or_else(no_object)?;
     let responses: HashMap<String, Box<RawValue>> =
         serde_json::from_str(responses.get()).map_err(|error| Error::InvalidParams(error.to_string()))?;
-    task.answered(responses);
+    task.answered(responses)?;
     Ok(wire::acknowledged())
 }
 
@@ -132,9 +139,4 @@ fn asked(gateway: &Gateway, principal: &Principal, params: &Params<'_>) -> Resul
     let id = params.task_id.and_then(text);
     let id = id.ok_or_else(|| Error::InvalidParams("`taskId` must be a string".to_owned()))?;
     gateway.tasks().get(principal, &id)
-}
-
-/// Bytes that are set aside are counted here.
-fn release(all: &AtomicU64, bytes: u64) {
-    all.fetch_sub(bytes, Ordering::Relaxed);
 }

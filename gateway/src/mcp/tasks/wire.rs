@@ -1,11 +1,11 @@
 //! What of a task is told: as it is begun, and as it is asked for (extension `io.modelcontextprotocol/tasks`,
 //! `CreateTaskResult` and `DetailedTask`).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::task::{Status, Task};
+use super::task::{Status, Task, Told};
 use crate::json::{raw, string};
 use crate::mcp::SERVER_INFO;
 
@@ -15,31 +15,35 @@ const POLL: u64 = 500;
 /// The result of the call that began it.
 pub(super) fn created(task: &Task) -> Vec<u8> {
     let mut out = br#"{"resultType":"task""#.to_vec();
-    members(&mut out, task, "working", task.created);
+    let Told { updated, ttl, .. } = task.told();
+    members(&mut out, task, "working", (updated, ttl));
     end(out)
 }
 
 /// All of it.
 pub(super) fn detailed(task: &Task) -> Vec<u8> {
-    let (status, updated) = task.status();
+    let Told { status, updated, ttl } = task.told();
     let name = match &status {
         Status::Working => "working",
+        // All is answered, and it is about to go on.
+        Status::InputRequired(inputs) if inputs.pending.is_empty() => "working",
         Status::InputRequired(_) => "input_required",
         Status::Completed(_) => "completed",
         Status::Failed(_) => "failed",
         Status::Cancelled => "cancelled",
     };
     let mut out = br#"{"resultType":"complete""#.to_vec();
-    members(&mut out, task, name, updated);
+    members(&mut out, task, name, (updated, ttl));
     match status {
         Status::Working | Status::Cancelled => {}
+        Status::InputRequired(inputs) if inputs.pending.is_empty() => {}
         Status::InputRequired(inputs) => {
             raw(&mut out, ",\"inputRequests\":{");
-            for (index, (name, request)) in inputs.pending.iter().enumerate() {
+            for (index, input) in inputs.pending.iter().enumerate() {
                 raw(&mut out, if index == 0 { "" } else { "," });
-                string(&mut out, name);
+                string(&mut out, &input.shown);
                 raw(&mut out, ":");
-                raw(&mut out, request.get());
+                raw(&mut out, input.request.get());
             }
             raw(&mut out, "}");
         }
@@ -60,8 +64,8 @@ pub(super) fn acknowledged() -> Vec<u8> {
     end(br#"{"resultType":"complete""#.to_vec())
 }
 
-fn members(out: &mut Vec<u8>, task: &Task, status: &str, updated: SystemTime) {
-    let (created, updated, ttl) = (time(task.created), time(updated), task.ttl.as_millis());
+fn members(out: &mut Vec<u8>, task: &Task, status: &str, (updated, ttl): (SystemTime, Duration)) {
+    let (created, updated, ttl) = (time(task.created), time(updated), ttl.as_millis());
     raw(
         out,
         &format!(

@@ -62,12 +62,27 @@ async fn pages_are_followed_by_their_cursor_in_a_session() {
 #[tokio::test]
 async fn other_revisions_are_offered_the_newest_with_sessions() {
     let served = start().await;
-    for version in ["2024-11-05", "2026-07-28", "2099-01-01", ""] {
+    for version in ["2026-07-28", "2099-01-01", ""] {
         let answer = Ask::post(&initialize(version)).send(&served).await;
         assert_eq!(answer.json()["result"]["protocolVersion"], "2025-11-25", "{version}");
     }
     let answer = Ask::post(&request(0, "initialize", json!({}))).send(&served).await;
     assert_eq!(answer.code(), -32602);
+}
+
+#[tokio::test]
+async fn a_client_of_before_these_revisions_is_told_so_and_has_no_session() {
+    let served = start().await;
+    let answer = Ask::post(&initialize("2024-11-05")).send(&served).await;
+    assert_eq!((answer.status, answer.code()), (200, -32602));
+    let error = answer.json()["error"].clone();
+    assert_eq!(
+        error["message"],
+        "revision 2024-11-05 of MCP is not spoken here: use a client of 2025-03-26 or later"
+    );
+    let supported = json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]);
+    assert_eq!(error["data"], json!({ "supported": supported, "requested": "2024-11-05" }));
+    assert!(answer.header("mcp-session-id").is_none());
 }
 
 #[tokio::test]
