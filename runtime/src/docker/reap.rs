@@ -120,11 +120,15 @@ pub async fn reap(engine: &DockerEngine, identity: &Identity) -> Result<usize, D
 pub async fn clear(engine: &DockerEngine, identity: &Identity) -> Result<(), DockerError> {
     let all = async {
         engine.close().await;
-        // One that is being removed already is there until that is done.
-        while remove_where(engine, (owner::PROCESS, &identity.process), |_| true).await? > 0 {
-            sleep(AGAIN).await;
+        loop {
+            match remove_where(engine, (owner::PROCESS, &identity.process), |_| true).await {
+                Ok(0) => return Ok(()),
+                // One that is being removed already is there until that is done, and some engines can't list
+                // containers meanwhile.
+                Ok(_) | Err(DockerError::Refused { .. }) => sleep(AGAIN).await,
+                Err(gone @ DockerError::None { .. }) => return Err(gone),
+            }
         }
-        Ok(())
     };
     timeout(LIMIT, all).await.unwrap_or(Ok(()))
 }
