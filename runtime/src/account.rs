@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::time::timeout_at;
+
 use crate::events::{Backend, Observer, Usage};
-use crate::sandbox::Invocation;
+use crate::sandbox::{CallError, Invocation, Outcome};
 
 /// An open account; closed when it is dropped.
 pub(crate) struct Account {
@@ -24,6 +26,25 @@ impl Account {
             bytes_in,
             bytes_out: 0,
             backend,
+        }
+    }
+
+    /// Runs the call, up to its deadline.
+    ///
+    /// # Errors
+    /// Those of the call, and [`CallError::Deadline`].
+    pub(crate) async fn until(
+        mut self,
+        deadline: Instant,
+        call: impl Future<Output = Result<Outcome, CallError>>,
+    ) -> Result<Outcome, CallError> {
+        match timeout_at(deadline.into(), call).await {
+            Ok(Ok(outcome)) => {
+                self.answered(outcome.size());
+                Ok(outcome)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(CallError::Deadline { after: self.since.elapsed() }),
         }
     }
 

@@ -1,11 +1,11 @@
 //! A server that is an image, as a [`Sandbox`]: what it offers, and calls of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast, mpsc};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 
 use super::blueprint::Blueprint;
 use super::engine::DockerEngine;
@@ -30,10 +30,6 @@ use crate::peer::{Besides, ClientCapabilities, Listening, MAX_WAITING, News, Wan
 use crate::policy::Policy;
 use crate::sandbox::{CallError, Content, Description, Invocation, Naming, Outcome, Sandbox, Target};
 use crate::secret::Shield;
-
-/// Time between two looks at the tools of a server that says that they change. Against one that says so
-/// all the time.
-const CALM: Duration = Duration::from_secs(1);
 
 /// What an operator says of a server that is an image.
 #[derive(Clone, Debug)]
@@ -292,17 +288,8 @@ impl Sandbox for DockerServer {
         let wanted = wanted(&self.description, &invocation.target);
         let wanted =
             wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
-        let mut account = Account::open(&invocation, Backend::Docker);
-        let since = Instant::now();
-        let deadline = invocation.deadline.into();
-        match timeout_at(deadline, self.own.run(wanted, &mut invocation)).await {
-            Ok(Ok(outcome)) => {
-                account.answered(outcome.size());
-                Ok(outcome)
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(CallError::Deadline { after: since.elapsed() }),
-        }
+        let (account, deadline) = (Account::open(&invocation, Backend::Docker), invocation.deadline);
+        account.until(deadline, self.own.run(wanted, &mut invocation)).await
     }
 
     fn is_fixed(&self) -> bool {
@@ -320,7 +307,7 @@ impl Sandbox for DockerServer {
                 error = self.own.engine.lost() => return lost(error).await,
                 () = self.own.news.changed.notified() => {}
             }
-            sleep(CALM).await;
+            sleep(News::CALM).await;
             match self.own.described().await {
                 Some(Ok(description)) if description != self.description => {
                     return Ok(Arc::new(Self { description, own: Arc::clone(&self.own) }));

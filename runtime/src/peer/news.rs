@@ -1,6 +1,7 @@
 //! What servers say of what they offer: that it is something else now, or that a resource has changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -39,6 +40,10 @@ impl Default for News {
 }
 
 impl News {
+    /// Time between two looks at the tools of a server that says that they change. Against one that says so all the
+    /// time.
+    pub(crate) const CALM: Duration = Duration::from_secs(1);
+
     /// Passes on what a notification says; others say nothing of this.
     pub(crate) fn tell(&self, notification: &Notification) {
         if CHANGED.contains(&notification.method.as_str()) {

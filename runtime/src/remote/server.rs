@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderMap;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, broadcast, mpsc};
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::breaker::Breaker;
 use super::error::{Fault, RemoteError};
@@ -37,10 +37,6 @@ use crate::sandbox::{
     CallError, Content, Description, Dialogue, Invocation, MAX_STATE, Naming, Outcome, Questions, Sandbox,
     Target,
 };
-
-/// Time between two looks at the tools of a server that says that they change. Against one that says so
-/// all the time.
-const CALM: Duration = Duration::from_secs(1);
 
 /// What an operator says of a server elsewhere.
 #[derive(Clone, Debug)]
@@ -372,17 +368,8 @@ impl Sandbox for RemoteServer {
         let wanted = wanted(&self.description, &invocation.target);
         let wanted =
             wanted.ok_or_else(|| CallError::Internal("there is no such tool or prompt".to_owned()))?;
-        let mut account = Account::open(&invocation, Backend::Remote);
-        let since = Instant::now();
-        let deadline = invocation.deadline.into();
-        match timeout_at(deadline, self.run(wanted, &mut invocation)).await {
-            Ok(Ok(outcome)) => {
-                account.answered(outcome.size());
-                Ok(outcome)
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(CallError::Deadline { after: since.elapsed() }),
-        }
+        let (account, deadline) = (Account::open(&invocation, Backend::Remote), invocation.deadline);
+        account.until(deadline, self.run(wanted, &mut invocation)).await
     }
 
     fn is_fixed(&self) -> bool {
@@ -399,7 +386,7 @@ impl Sandbox for RemoteServer {
                 why = self.own.sessions.common.link.breaker.opened() => return Err(why),
                 () = self.own.news.changed.notified() => {}
             }
-            sleep(CALM).await;
+            sleep(News::CALM).await;
             match self.own.described().await {
                 Ok(description) if description != self.description => {
                     return Ok(Arc::new(Self::of(description, Arc::clone(&self.own))));
